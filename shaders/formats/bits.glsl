@@ -1,0 +1,69 @@
+// Bit work shared by the weight formats: exact halves, picking a word by a dynamic index, nibbles and bytes as numbers.
+#ifndef REGROUP_FORMATS_BITS_GLSL
+#define REGROUP_FORMATS_BITS_GLSL
+
+// The float of the binary16 in the low 16 bits, subnormals included, through normal floats only (no driver may flush those).
+float half_to_float(uint bits) {
+  float magnitude = uintBitsToFloat(((bits & 0x7fffu) << 13) + (112u << 23));
+  // Exponent field 0: the line above made 2^-15 + m * 2^-25 where m * 2^-24 is meant.
+  if ((bits & 0x7c00u) == 0u) magnitude = magnitude * 2.0 - 6.103515625e-5;
+  return uintBitsToFloat(floatBitsToUint(magnitude) | ((bits & 0x8000u) << 16));
+}
+
+// Word i (0..3) of a chunk by selects: indexing a vector dynamically goes through memory on CPU drivers.
+uint chunk_word(uvec4 chunk, uint i) {
+  uint low = (i & 1u) != 0u ? chunk.y : chunk.x;
+  uint high = (i & 1u) != 0u ? chunk.w : chunk.z;
+  return (i & 2u) != 0u ? high : low;
+}
+
+// Word i (0..7) of two chunks. (glslc -O crashes on ?: between vectors here; mix selects as well.)
+uint chunk_word(uvec4 first, uvec4 second, uint i) {
+  return chunk_word(mix(first, second, bvec4((i & 4u) != 0u)), i);
+}
+
+// Half i (0..7) of a chunk as float.
+float chunk_half(uvec4 chunk, uint i) {
+  uint word = chunk_word(chunk, i >> 1);
+  return unpackHalf2x16((i & 1u) != 0u ? word >> 16 : word).x;
+}
+
+// 32 nibbles in one chunk: byte t holds column t in its low and column t + 16 in its high half, as ggml's files do.
+// The raw number stays where it lies; only the topmost nibble is shifted down, lest it become the sign.
+#define NIBBLE_POSITION(i) (8 * ((i) & 3) + 4 * ((i) >> 4))
+float nibble(uvec4 chunk, int i) {
+  return float(int((chunk[(i & 15) >> 2] >> NIBBLE_POSITION(i)) & 15u));
+}
+float nibble_raw(uvec4 chunk, int i) {
+  uint word = chunk[(i & 15) >> 2];
+  return float(int(NIBBLE_POSITION(i) == 28 ? word >> 28 : word & (15u << NIBBLE_POSITION(i))));
+}
+#define NIBBLE_RAW_FACTOR(i) (NIBBLE_POSITION(i) == 28 ? 1.0 : 1.0 / float(1u << NIBBLE_POSITION(i)))
+
+// 32 bytes of at most 7 bits in two chunks: byte i is column i.
+#define BYTE_POSITION(i) (8 * ((i) & 3))
+float small_byte(uvec4 chunks[2], int i) {
+  return float(int((chunks[i >> 4][(i & 15) >> 2] >> BYTE_POSITION(i)) & 127u));
+}
+float small_byte_raw(uvec4 chunks[2], int i) {
+  return float(int(chunks[i >> 4][(i & 15) >> 2] & (127u << BYTE_POSITION(i))));
+}
+#define SMALL_BYTE_RAW_FACTOR(i) (1.0 / float(1u << BYTE_POSITION(i)))
+
+// The low and the high nibbles of 32 columns as bytes (columns 0..15 and 16..31).
+uvec4 low_nibbles(uvec4 chunk) {
+  return chunk & 0x0f0f0f0fu;
+}
+uvec4 high_nibbles(uvec4 chunk) {
+  return (chunk >> 4) & 0x0f0f0f0fu;
+}
+
+// Fifth bits of 32 columns, ready to be or-ed to the nibbles: bit 8e + j of `word` belongs to column 4j + e.
+uvec4 fifth_bits_low(uint word) {
+  return uvec4(word << 4, word << 3, word << 2, word << 1) & 0x10101010u;
+}
+uvec4 fifth_bits_high(uint word) {
+  return uvec4(word, word >> 1, word >> 2, word >> 3) & 0x10101010u;
+}
+
+#endif

@@ -20,8 +20,7 @@ WeightBlock weight_block(WeightHeader header, uvec4 body[4], uint b) {
 }
 
 float weight_q(WeightBlock block, int i) {
-  uint word = block.chunks[i >> 3][(i >> 1) & 3];
-  return uintBitsToFloat((i & 1) == 0 ? word << 16 : word & 0xffff0000u);
+  return uintBitsToFloat((block.chunks[i >> 3][(i >> 1) & 3] << (16 - 16 * (i & 1))) & 0xffff0000u);
 }
 float weight_q_raw(WeightBlock block, int i) {
   return weight_q(block, i);

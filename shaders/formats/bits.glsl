@@ -1,4 +1,6 @@
 // Bit work shared by the weight formats: exact halves, picking a word by a dynamic index, nibbles and bytes as numbers.
+// Choices are written as mix() with bools (one select): branches, also ?: and early returns, crash the block merger of glslc 2023.2 -O
+// once they are inlined into unrolled loops.
 #ifndef REGROUP_FORMATS_BITS_GLSL
 #define REGROUP_FORMATS_BITS_GLSL
 
@@ -6,18 +8,17 @@
 float half_to_float(uint bits) {
   float magnitude = uintBitsToFloat(((bits & 0x7fffu) << 13) + (112u << 23));
   // Exponent field 0: the line above made 2^-15 + m * 2^-25 where m * 2^-24 is meant.
-  if ((bits & 0x7c00u) == 0u) magnitude = magnitude * 2.0 - 6.103515625e-5;
+  magnitude = mix(magnitude, magnitude * 2.0 - 6.103515625e-5, (bits & 0x7c00u) == 0u);
   return uintBitsToFloat(floatBitsToUint(magnitude) | ((bits & 0x8000u) << 16));
 }
 
 // Word i (0..3) of a chunk by selects: indexing a vector dynamically goes through memory on CPU drivers.
 uint chunk_word(uvec4 chunk, uint i) {
-  uint low = (i & 1u) != 0u ? chunk.y : chunk.x;
-  uint high = (i & 1u) != 0u ? chunk.w : chunk.z;
-  return (i & 2u) != 0u ? high : low;
+  uvec2 pair = mix(chunk.xy, chunk.zw, bvec2((i & 2u) != 0u));
+  return mix(pair.x, pair.y, (i & 1u) != 0u);
 }
 
-// Word i (0..7) of two chunks. (glslc -O crashes on ?: between vectors here; mix selects as well.)
+// Word i (0..7) of two chunks.
 uint chunk_word(uvec4 first, uvec4 second, uint i) {
   return chunk_word(mix(first, second, bvec4((i & 4u) != 0u)), i);
 }
@@ -25,20 +26,20 @@ uint chunk_word(uvec4 first, uvec4 second, uint i) {
 // Half i (0..7) of a chunk as float.
 float chunk_half(uvec4 chunk, uint i) {
   uint word = chunk_word(chunk, i >> 1);
-  return unpackHalf2x16((i & 1u) != 0u ? word >> 16 : word).x;
+  return unpackHalf2x16(word >> (16u * (i & 1u))).x;
 }
 
 // 32 nibbles in one chunk: byte t holds column t in its low and column t + 16 in its high half, as ggml's files do.
 // The raw number stays where it lies; only the topmost nibble is shifted down, lest it become the sign.
 #define NIBBLE_POSITION(i) (8 * ((i) & 3) + 4 * ((i) >> 4))
+#define NIBBLE_DOWN(i) (NIBBLE_POSITION(i) / 28 * 28)
+#define NIBBLE_RAW_FACTOR(i) (1.0 / float(1u << (NIBBLE_POSITION(i) - NIBBLE_DOWN(i))))
 float nibble(uvec4 chunk, int i) {
   return float(int((chunk[(i & 15) >> 2] >> NIBBLE_POSITION(i)) & 15u));
 }
 float nibble_raw(uvec4 chunk, int i) {
-  uint word = chunk[(i & 15) >> 2];
-  return float(int(NIBBLE_POSITION(i) == 28 ? word >> 28 : word & (15u << NIBBLE_POSITION(i))));
+  return float(int((chunk[(i & 15) >> 2] >> NIBBLE_DOWN(i)) & (15u << (NIBBLE_POSITION(i) - NIBBLE_DOWN(i)))));
 }
-#define NIBBLE_RAW_FACTOR(i) (NIBBLE_POSITION(i) == 28 ? 1.0 : 1.0 / float(1u << NIBBLE_POSITION(i)))
 
 // 32 bytes of at most 7 bits in two chunks: byte i is column i.
 #define BYTE_POSITION(i) (8 * ((i) & 3))

@@ -25,9 +25,7 @@ float weight_q(WeightBlock block, int i) {
   return float(int(block.chunks[i >> 4][(i & 15) >> 2] << (24 - 8 * (i & 3))) >> 24);
 }
 float weight_q_raw(WeightBlock block, int i) {
-  uint word = block.chunks[i >> 4][(i & 15) >> 2];
-  if ((i & 3) == 0) return float(int(word << 24));
-  return float(int((word << (24 - 8 * (i & 3))) & 0xff000000u));
+  return float(int((block.chunks[i >> 4][(i & 15) >> 2] << (24 - 8 * (i & 3))) & 0xff000000u));
 }
 float weight_scale(WeightBlock block, int k) {
   return block.scale;

@@ -51,7 +51,7 @@ float small_byte_raw(uvec4 chunks[2], int i) {
 }
 #define SMALL_BYTE_RAW_FACTOR(i) (1.0 / float(1u << BYTE_POSITION(i)))
 
-// The low and the high nibbles of 32 columns as bytes (columns 0..15 and 16..31).
+// 32 nibbles spread to bytes: columns 0..15 and columns 16..31.
 uvec4 low_nibbles(uvec4 chunk) {
   return chunk & 0x0f0f0f0fu;
 }
@@ -59,12 +59,20 @@ uvec4 high_nibbles(uvec4 chunk) {
   return (chunk >> 4) & 0x0f0f0f0fu;
 }
 
-// Fifth bits of 32 columns, ready to be or-ed to the nibbles: bit 8e + j of `word` belongs to column 4j + e.
+// Single bits of 32 columns (bit 8e + j of `word` belongs to column 4j + e), moved to bit 4 of each column's byte.
 uvec4 fifth_bits_low(uint word) {
   return uvec4(word << 4, word << 3, word << 2, word << 1) & 0x10101010u;
 }
 uvec4 fifth_bits_high(uint word) {
   return uvec4(word, word >> 1, word >> 2, word >> 3) & 0x10101010u;
+}
+
+// Scale and minimum numbers of block b (0..7) in the packed header of q4_k and q5_k: words 0 and 1 hold the low nibbles of the eight scales and
+// of the eight minima, word 2 their upper two bits (scales in its low, minima in its high half), word 3 the halves d and dmin.
+uvec2 packed_scale_min(uvec4 chunk, uint b) {
+  uvec2 low = (chunk.xy >> (4u * b)) & 15u;
+  uvec2 high = (uvec2(chunk.z, chunk.z >> 16) >> (2u * b)) & 3u;
+  return low | (high << 4);
 }
 
 #endif

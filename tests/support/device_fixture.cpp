@@ -1,0 +1,56 @@
+#include "tests/support/device_fixture.h"
+
+#include <cstdlib>
+#include <map>
+
+namespace regroup::test {
+namespace {
+
+struct Shared {
+  std::mutex mutex;
+  std::vector<std::string> messages;
+  std::unique_ptr<Instance> instance;
+  std::map<std::string, std::unique_ptr<Device>> devices;
+};
+
+Shared& shared() {
+  static Shared value;
+  return value;
+}
+
+}  // namespace
+
+void DeviceEnvironment::TearDown() {
+  shared().devices.clear();
+  shared().instance.reset();
+}
+
+Instance& shared_instance() {
+  if (!shared().instance) {
+    InstanceOptions options;
+    options.validation = std::getenv("REGROUP_TEST_NO_VALIDATION") == nullptr;
+    options.on_message = [](std::string_view message) {
+      const std::lock_guard lock(shared().mutex);
+      shared().messages.emplace_back(message);
+    };
+    shared().instance = std::make_unique<Instance>(options);
+  }
+  return *shared().instance;
+}
+
+Device& shared_device(const std::string& require, const std::string& disable) {
+  auto& slot = shared().devices[require + "|" + disable];
+  if (!slot) {
+    DeviceOptions options;
+    options.mask = FeatureMask::parse(require, disable);
+    slot = Device::open(shared_instance(), options);
+  }
+  return *slot;
+}
+
+std::vector<std::string> take_validation_messages() {
+  const std::lock_guard lock(shared().mutex);
+  return std::exchange(shared().messages, {});
+}
+
+}  // namespace regroup::test

@@ -1,18 +1,23 @@
-// How a weight matrix lies in device memory: panels of rows, each a contiguous stream in the order in which a workgroup reads it.
+// How a weight matrix lies in device memory: panels of rows, each a contiguous stream in the order in which a workgroup
+// reads it.
 //
-// A matrix has `rows` x `columns`. Rows are padded (with zero weights) to a multiple of panel_rows, columns to a multiple of 32.
-// Along a row, 256 columns form a super-block: first `header_chunks` chunks (scales, minima, high bits), then for each block of 32
-// columns `body_chunks` chunks. A chunk is 16 bytes (a uvec4). The last super-block of a row may hold fewer than 8 blocks.
+// A matrix has `rows` x `columns`. Rows are padded (with zero weights) to a multiple of panel_rows, columns to a
+// multiple of 32. Along a row, 256 columns form a super-block: first `header_chunks` chunks (scales, minima, high
+// bits), then for each block of 32 columns `body_chunks` chunks. A chunk is 16 bytes (a uvec4). The last super-block of
+// a row may hold fewer than 8 blocks.
 //
 //   panel p:  super-block 0                                              super-block 1 ...
-//             header 0 of rows 0..P-1 | header 1 of rows 0..P-1 | ...    block 0 chunk 0 of rows 0..P-1 | block 0 chunk 1 of ...
+//             header 0 of rows 0..P-1 | header 1 of rows 0..P-1 | ...    block 0 chunk 0 of rows 0..P-1 | block 0 chunk
+//             1 of ...
 //
-// With P = panel_rows, H = header_chunks, C = body_chunks, B = columns_padded/32 blocks, S = ceil(B/8) super-blocks, in units of chunks:
+// With P = panel_rows, H = header_chunks, C = body_chunks, B = columns_padded/32 blocks, S = ceil(B/8) super-blocks, in
+// units of chunks:
 //   panel_chunks                 = (S*H + B*C) * P
 //   super-block s starts at        p*panel_chunks + s*(H + 8*C)*P
 //   header h of row r              ... + h*P + r
 //   chunk c of block b (0..7)      ... + H*P + (b*C + c)*P + r
-// P is the one layout parameter (kernels.md: subgroup size x row groups on CPU drivers; 1 = row-major, for lanes along columns).
+// P is the one layout parameter (kernels.md: subgroup size x row groups on CPU drivers; 1 = row-major, for lanes along
+// columns).
 #pragma once
 
 #include <cstddef>
@@ -34,24 +39,27 @@ struct PanelLayout {
   std::uint32_t panels() const { return (rows + panel_rows - 1) / panel_rows; }
   std::uint64_t panel_chunks() const {
     const WeightFormatInfo& info = format_info(format);
-    return (std::uint64_t{super_blocks()} * info.header_chunks + std::uint64_t{blocks()} * info.body_chunks) * panel_rows;
+    return (std::uint64_t{super_blocks()} * info.header_chunks + std::uint64_t{blocks()} * info.body_chunks) *
+           panel_rows;
   }
   std::uint64_t panel_bytes() const { return panel_chunks() * 16; }
   std::uint64_t bytes() const { return panel_bytes() * panels(); }
 };
 
-// Repacks file rows into panels first_panel .. first_panel + panel_count - 1. `source(row)` gives the file bytes of a row of the matrix
-// (so that rows may be permuted or come from several tensors); it is asked only for rows < layout.rows. `out` holds
-// panel_count * layout.panel_bytes() bytes and is written completely. Safe to call from several threads for different panels.
+// Repacks file rows into panels first_panel .. first_panel + panel_count - 1. `source(row)` gives the file bytes of a
+// row of the matrix (so that rows may be permuted or come from several tensors); it is asked only for rows <
+// layout.rows. `out` holds panel_count * layout.panel_bytes() bytes and is written completely. Safe to call from
+// several threads for different panels.
 class RowSource {
  public:
   virtual ~RowSource() = default;
   virtual std::span<const std::byte> row(std::uint32_t index) const = 0;
 };
-void pack_panels(const PanelLayout& layout, const RowSource& source, std::uint32_t first_panel, std::uint32_t panel_count,
-                 std::span<std::byte> out);
+void pack_panels(const PanelLayout& layout, const RowSource& source, std::uint32_t first_panel,
+                 std::uint32_t panel_count, std::span<std::byte> out);
 
 // The weight at (row, column) read back from packed panels: the host's statement of what the device decodes, for tests.
-float packed_weight(const PanelLayout& layout, std::span<const std::byte> panels, std::uint32_t row, std::uint32_t column);
+float packed_weight(const PanelLayout& layout, std::span<const std::byte> panels, std::uint32_t row,
+                    std::uint32_t column);
 
 }  // namespace regroup

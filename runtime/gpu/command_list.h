@@ -61,6 +61,7 @@ class CommandList {
   // Forgets what was recorded, keeps the pools. Not while running.
   void reset();
 
+  Device& device() { return device_; }
   std::size_t dispatch_count() const { return dispatch_count_; }
   std::size_t submission_count() const { return segments_.size(); }
   bool empty() const { return segments_.empty(); }

@@ -20,6 +20,7 @@
 // columns).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -44,6 +45,14 @@ struct PanelLayout {
   }
   std::uint64_t panel_bytes() const { return panel_chunks() * 16; }
   std::uint64_t bytes() const { return panel_bytes() * panels(); }
+
+  // Panels first_panel .. first_panel + panel_count - 1 as a matrix of their own (to split a matrix that no single
+  // buffer can hold): its rows are those from first_panel * panel_rows on, its bytes lie at first_panel * panel_bytes()
+  // of the whole.
+  PanelLayout slice(std::uint32_t first_panel, std::uint32_t panel_count) const {
+    const std::uint32_t first_row = std::min(rows, first_panel * panel_rows);
+    return {format, std::min(rows - first_row, panel_count * panel_rows), columns, panel_rows};
+  }
 };
 
 // Repacks file rows into panels first_panel .. first_panel + panel_count - 1. `source(row)` gives the file bytes of a

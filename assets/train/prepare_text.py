@@ -68,6 +68,8 @@ HELD_OUT_PIECES = 28
 HELD_OUT_PIECE_CHARS = 3200
 SHORTEST_CHAPTER_CHARS = 600  # below it: title pages, dedications, lists of contents
 
+SLURS = re.compile(r"\b(nigg|darke?y|darkie|coon\b)", re.IGNORECASE)  # paragraphs with one are left out
+
 # One way to write each mark, so that a small vocabulary is not spent on typography.
 PLAIN_MARKS = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "—": "--", "–": "-", "…": "...", "\u00a0": " "})
 
@@ -93,7 +95,8 @@ def chapters(markdown):
             text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", paragraph)  # links and pictures
             text = re.sub(r"<[^>]+>|[_*`\\]|^>\s?", "", text, flags=re.MULTILINE)
             text = " ".join(text.split())
-            if re.search(r"[a-z]{2}", text):  # drops rules, numbers and lines all in capitals
+            all_capitals = not re.search(r"[a-z]{2}", text)  # headings, rules, numbers
+            if not all_capitals and not SLURS.search(text):
                 paragraphs.append(text)
         if sum(map(len, paragraphs)) >= SHORTEST_CHAPTER_CHARS:
             yield paragraphs

@@ -1,4 +1,5 @@
-// An opened checkpoint: GGUF (also split) or Hugging Face directory, memory-mapped and completely validated before this object exists.
+// An opened checkpoint: GGUF (also split) or Hugging Face directory, memory-mapped and completely validated before this
+// object exists.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ struct FileTensor {
   std::string name;
   WeightFormat format;
   std::vector<std::uint64_t> shape;
-  std::span<const std::byte> bytes;  // points into a mapped file; offsets, sizes and shape were checked
+  std::span<const std::byte> bytes;  // points into a mapped file, at any alignment; offset, size and shape were checked
 
   std::uint64_t rows() const { return shape.size() < 2 ? 1 : elements() / columns(); }
   std::uint64_t columns() const { return shape.back(); }
@@ -35,8 +36,10 @@ struct FileTensor {
 
 class ModelFile {
  public:
-  // `path`: a .gguf file (for a split model its first shard), or a directory with config.json and model.safetensors[.index.json].
-  // Throws Error: kBadModel naming file, field, found and expected; kFailed when the path cannot be read.
+  // `path`: a .gguf file (for a split model its first shard), or a directory with config.json and
+  // model.safetensors[.index.json]. Throws Error: kBadModel naming file, field, found and expected; kFailed when the
+  // path cannot be read. Allocates nothing by a number from the file before that number was compared with what the file
+  // really holds.
   static ModelFile open(const std::filesystem::path& path);
 
   ModelFileKind kind() const { return kind_; }
@@ -54,7 +57,12 @@ class ModelFile {
   // Bytes of tokenizer.model (SentencePiece protobuf), or empty (Hugging Face only).
   std::span<const std::byte> sentencepiece_model() const { return sentencepiece_model_; }
 
-  // GGUF's tokenizer.* keys as plain data; nothing when the file has none. Hugging Face: always nothing (see runtime/text).
+  // The Jinja text of the chat template, or empty. GGUF: tokenizer.chat_template; Hugging Face: chat_template.jinja,
+  // else tokenizer_config.json's chat_template (a string, or the one called "default" of a list).
+  const std::string& chat_template() const { return chat_template_; }
+
+  // GGUF's tokenizer.* keys as plain data; nothing when the file has none. Hugging Face: always nothing (see
+  // runtime/text).
   const std::optional<Vocabulary>& vocabulary() const { return vocabulary_; }
 
   // In file order.
@@ -62,7 +70,8 @@ class ModelFile {
   // nullptr when there is no tensor of that name.
   const FileTensor* find(std::string_view name) const;
 
-  // Tells the system that these mapped bytes will not be read again soon, so that they stop counting as resident memory.
+  // Tells the system that these mapped bytes will not be read again soon, so that they stop counting as resident
+  // memory.
   void release_pages(std::span<const std::byte> bytes) const;
 
  private:
@@ -77,6 +86,7 @@ class ModelFile {
   nlohmann::json config_;
   std::string tokenizer_json_, tokenizer_config_json_, generation_config_json_;
   std::vector<std::byte> sentencepiece_model_;
+  std::string chat_template_;
   std::optional<Vocabulary> vocabulary_;
   std::vector<FileTensor> tensors_;
   std::map<std::string, std::size_t, std::less<>> by_name_;

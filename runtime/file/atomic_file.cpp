@@ -1,0 +1,118 @@
+#include "runtime/file/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "runtime/core/error.h"
+#include "runtime/file/bad_file.h"
+
+namespace regroup {
+
+namespace {
+
+constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+
+[[noreturn]] void refuse_existing(const std::filesystem::path& target) {
+  throw_error(ErrorCode::kUsage, "cannot write '{}': it exists already; give another name or --force",
+              escaped(target.string(), kShownPathBytes));
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path target, Overwrite overwrite)
+    : target_(std::move(target)), overwrite_(overwrite) {
+  std::error_code unused;
+  const auto status = std::filesystem::symlink_status(target_, unused);
+  if (std::filesystem::exists(status)) {
+    if (overwrite_ == Overwrite::kNo) refuse_existing(target_);
+    if (std::filesystem::is_directory(status)) fail("write", EISDIR);
+  }
+  temporary_ = folder_of(target_) / fmt::format(".{}.{}.tmp", target_.filename().string(), ::getpid());
+  // O_EXCL: never through a link or over a file that somebody else put there.
+  file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file_ < 0 && errno == EEXIST) {  // left by a killed process of the same number
+    ::unlink(temporary_.c_str());
+    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  }
+  if (file_ < 0) fail("write", errno);
+  buffer_.reserve(kBufferBytes);
+}
+
+AtomicFile::~AtomicFile() {
+  if (file_ >= 0) ::close(file_);
+  if (!committed_) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail(const char* action, int error) const {
+  throw_error(ErrorCode::kFailed, "cannot {} '{}': {}", action, escaped(target_.string(), kShownPathBytes),
+              std::strerror(error));
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  REGROUP_CHECK(file_ >= 0);
+  written_bytes_ += bytes.size();
+  if (buffer_.size() + bytes.size() > kBufferBytes) flush();
+  if (bytes.size() >= kBufferBytes) {
+    write_through(bytes);
+  } else {
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  }
+}
+
+void AtomicFile::flush() {
+  write_through(buffer_);
+  buffer_.clear();
+}
+
+void AtomicFile::write_through(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(file_, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("write", errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+}
+
+void AtomicFile::close() {
+  REGROUP_CHECK(file_ >= 0);
+  flush();
+  if (::fsync(file_) != 0) fail("write", errno);
+  if (::close(std::exchange(file_, -1)) != 0) fail("write", errno);
+}
+
+void AtomicFile::commit() {
+  REGROUP_CHECK(file_ < 0 && !committed_);
+  if (overwrite_ == Overwrite::kNo) {
+    // A hard link fails when the name has come into being meanwhile, where a rename would replace it.
+    if (::link(temporary_.c_str(), target_.c_str()) == 0) {
+      ::unlink(temporary_.c_str());
+      committed_ = true;
+    } else if (errno == EEXIST) {
+      refuse_existing(target_);
+    }
+  }
+  if (!committed_) {  // also file systems without links
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("name", errno);
+    committed_ = true;
+  }
+  // The new name itself reaches the disk with its folder; systems that cannot do that lose nothing else.
+  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    (void)::fsync(folder);
+    ::close(folder);
+  }
+}
+
+}  // namespace regroup

@@ -1,0 +1,35 @@
+// The most that any model file may ask for. All far above real models; what is larger is damage or an attack, and is
+// refused before memory is spent.
+#pragma once
+
+#include <cstdint>
+
+namespace regroup {
+
+inline constexpr std::uint64_t kMaxMetadataBytes = std::uint64_t{256}
+                                                   << 20;  // GGUF: everything in front of the tensor data
+inline constexpr std::uint64_t kMaxMetadataKeys = 65536;
+inline constexpr std::uint64_t kMaxMetadataItems = std::uint64_t{16}
+                                                   << 20;  // strings and inner arrays in all arrays together
+inline constexpr std::uint64_t kMaxKeyBytes = 65535;
+inline constexpr std::uint32_t kMaxArrayDepth = 4;
+
+inline constexpr std::uint64_t kMaxTensors = std::uint64_t{1}
+                                             << 20;      // mixtures of experts in Hugging Face form have some 100000
+inline constexpr std::uint64_t kMaxGgufNameBytes = 128;  // ggml itself stops at 63
+inline constexpr std::uint64_t kMaxSafetensorsNameBytes = 256;
+inline constexpr std::uint32_t kMaxGgufDimensions = 4;
+inline constexpr std::uint32_t kMaxSafetensorsDimensions = 8;
+inline constexpr std::uint32_t kMinAlignment = 8, kMaxAlignment = 65536;
+
+inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;  // the format's own limit
+inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
+inline constexpr std::uint64_t kMaxSideFileBytes = std::uint64_t{256}
+                                                   << 20;  // tokenizer.json, tokenizer.model, the shard index
+
+inline constexpr std::uint64_t kMaxVocabulary = std::uint64_t{4} << 20;
+inline constexpr std::uint64_t kMaxLayers = 1024;
+inline constexpr std::uint64_t kMaxHeads = 4096;
+inline constexpr std::uint64_t kMaxContext = std::uint64_t{16} << 20;
+
+}  // namespace regroup

@@ -1,0 +1,220 @@
+#include "runtime/file/gguf_parser.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "runtime/core/checked.h"
+#include "runtime/core/utf8.h"
+#include "runtime/file/byte_cursor.h"
+#include "runtime/file/ceilings.h"
+#include "runtime/file/gguf_tensor_type.h"
+#include "runtime/file/gguf_values.h"
+
+namespace regroup {
+
+namespace {
+
+// The least that the format can spend on one of each; a count larger than what is left allows is damage.
+constexpr std::uint64_t kLeastPairBytes = 8 + 1 + 4 + 1;  // key length, key, type, value
+constexpr std::uint64_t kLeastTensorBytes =
+    8 + 1 + 4 + 8 + 4 + 8;  // name length, name, dimensions, one of them, type, offset
+
+// A tensor's place in the file, before it is checked against the others.
+struct Placement {
+  std::uint64_t offset_bytes;  // from the start of the data
+  std::uint64_t size_bytes;
+};
+
+struct Counts {
+  std::uint64_t tensors, pairs;
+};
+
+bool is_printable_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+}
+
+// UTF-8 without control characters.
+bool is_clean_text(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Step step = utf8_step(text, at);
+    if (!step.valid || step.code_point < 0x20 || step.code_point == 0x7f) return false;
+    at += step.bytes;
+  }
+  return true;
+}
+
+std::uint32_t read_version(ByteCursor& cursor) {
+  constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
+  if (cursor.read<std::uint32_t>("magic") != kMagic) cursor.fail("does not begin with 'GGUF'");
+  const auto version = cursor.read<std::uint32_t>("version");
+  if (version != 0 && (version & 0xffff) == 0) {
+    cursor.fail("is a big-endian GGUF file; only little-endian files can be read, convert it first");
+  }
+  if (version == 1) cursor.fail("is GGUF version 1, which is obsolete; versions 2 and 3 can be read, convert it first");
+  if (version != 2 && version != 3) cursor.fail("GGUF version is {}, expected 2 or 3", version);
+  return version;
+}
+
+Counts read_counts(ByteCursor& cursor) {
+  Counts counts = {};
+  counts.tensors = cursor.read<std::uint64_t>("tensor count");
+  counts.pairs = cursor.read<std::uint64_t>("key count");
+  if (counts.tensors > cursor.left() / kLeastTensorBytes || counts.tensors > kMaxTensors) {
+    cursor.fail("tensor count is {}, but {} bytes are left and at most {} tensors are allowed", counts.tensors,
+                cursor.left(), kMaxTensors);
+  }
+  if (counts.pairs > cursor.left() / kLeastPairBytes || counts.pairs > kMaxMetadataKeys) {
+    cursor.fail("key count is {}, but {} bytes are left and at most {} keys are allowed", counts.pairs, cursor.left(),
+                kMaxMetadataKeys);
+  }
+  return counts;
+}
+
+void read_pairs(ByteCursor& cursor, std::uint64_t count, GgufMetadata& metadata) {
+  std::uint64_t items_left = kMaxMetadataItems;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    cursor.enter(fmt::format("key number {} of {}", i + 1, count));
+    const std::string_view key = cursor.string("key");
+    if (key.empty() || key.size() > kMaxKeyBytes) {
+      cursor.fail("has {} bytes, expected 1 to {}", key.size(), kMaxKeyBytes);
+    }
+    if (!is_printable_ascii(key)) cursor.fail("'{}' is not printable ASCII", escaped(key));
+    cursor.enter(fmt::format("key '{}'", escaped(key)));
+    if (metadata.contains(key)) cursor.fail("occurs twice");
+    metadata.add(std::string(key), read_gguf_value(cursor, items_left));
+  }
+  cursor.enter("");
+}
+
+std::uint32_t checked_alignment(const GgufMetadata& metadata) {
+  constexpr std::string_view kKey = "general.alignment";
+  const GgufValue* value = metadata.find(kKey);
+  if (value == nullptr) return kGgufDefaultAlignment;
+  const auto* alignment = std::get_if<std::uint32_t>(value);
+  if (alignment == nullptr) {
+    metadata.refuse(kKey, fmt::format("has type {}, expected uint32", gguf_type_name(gguf_type_of(*value))));
+  }
+  if (!std::has_single_bit(*alignment) || *alignment < kMinAlignment || *alignment > kMaxAlignment) {
+    metadata.refuse(
+        kKey, fmt::format("is {}, expected a power of two from {} to {}", *alignment, kMinAlignment, kMaxAlignment));
+  }
+  return *alignment;
+}
+
+// The tensor's size in the file, every product checked. shape is outermost first.
+std::uint64_t checked_size_bytes(const ByteCursor& cursor, const WeightFormatInfo& format,
+                                 const std::vector<std::uint64_t>& shape) {
+  const std::uint64_t columns = shape.back();
+  if (columns % format.block_elements != 0) {
+    cursor.fail("rows of {} elements are not whole {} blocks of {}", columns, format.name, format.block_elements);
+  }
+  std::optional<std::uint64_t> elements = 1;
+  for (const std::uint64_t dimension : shape) elements = elements ? checked_mul(*elements, dimension) : elements;
+  const auto bytes = elements ? checked_mul(*elements / format.block_elements, format.block_bytes) : elements;
+  if (!bytes) cursor.fail("shape {} has more elements than 64 bits can count", fmt::join(shape, " x "));
+  return *bytes;
+}
+
+FileTensor read_tensor(ByteCursor& cursor, std::uint32_t alignment, Placement& placement) {
+  const std::string_view name = cursor.string("name");
+  if (name.empty() || name.size() > kMaxGgufNameBytes) {
+    cursor.fail("name has {} bytes, expected 1 to {}", name.size(), kMaxGgufNameBytes);
+  }
+  cursor.enter(fmt::format("tensor '{}'", escaped(name)));
+  if (!is_clean_text(name)) cursor.fail("the name is not UTF-8 without control characters");
+
+  FileTensor tensor{.name = std::string(name), .format = WeightFormat::kF32, .shape = {}, .bytes = {}};
+  const auto dimensions = cursor.read<std::uint32_t>("number of dimensions");
+  if (dimensions < 1 || dimensions > kMaxGgufDimensions) {
+    cursor.fail("has {} dimensions, expected 1 to {}", dimensions, kMaxGgufDimensions);
+  }
+  for (std::uint32_t i = 0; i < dimensions; ++i) {
+    const auto dimension = cursor.read<std::uint64_t>("dimension");
+    if (dimension == 0) cursor.fail("dimension {} is 0, expected at least 1", i);
+    tensor.shape.push_back(dimension);
+  }
+  std::reverse(tensor.shape.begin(), tensor.shape.end());  // the file has the innermost first
+
+  const auto type = cursor.read<std::uint32_t>("type");
+  const std::optional<WeightFormat> format = weight_format_from_gguf(type);
+  if (!format) cursor.fail("has {}, which is no supported weight format", gguf_tensor_type_name(type));
+  tensor.format = *format;
+  placement.size_bytes = checked_size_bytes(cursor, format_info(*format), tensor.shape);
+  placement.offset_bytes = cursor.read<std::uint64_t>("offset");
+  if (placement.offset_bytes % alignment != 0) {
+    cursor.fail("offset {} is not a multiple of the alignment {}", placement.offset_bytes, alignment);
+  }
+  return tensor;
+}
+
+void check_no_overlap(std::string_view file, const std::vector<FileTensor>& tensors,
+                      const std::vector<Placement>& placements) {
+  std::vector<std::size_t> order(tensors.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return placements[a].offset_bytes < placements[b].offset_bytes; });
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    const Placement& before = placements[order[i - 1]];
+    const Placement& here = placements[order[i]];
+    if (before.offset_bytes + before.size_bytes >
+        here.offset_bytes) {  // cannot wrap: both were compared with the file's size
+      bad_file(file, "tensor '{}': its data at offset {} overlaps tensor '{}', which ends at {}",
+               escaped(tensors[order[i]].name), here.offset_bytes, escaped(tensors[order[i - 1]].name),
+               before.offset_bytes + before.size_bytes);
+    }
+  }
+}
+
+void read_tensors(ByteCursor& cursor, std::uint64_t count, GgufContents& contents,
+                  std::span<const std::byte> file_bytes) {
+  std::vector<Placement> placements;
+  std::set<std::string_view> names;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    cursor.enter(fmt::format("tensor number {} of {}", i + 1, count));
+    Placement placement = {};
+    const std::uint64_t start = cursor.position();
+    contents.tensors.push_back(read_tensor(cursor, contents.alignment, placement));
+    placements.push_back(placement);
+    // The name in the file, not in the tensor, which moves as the vector grows.
+    const auto name_bytes = file_bytes.subspan(start + sizeof(std::uint64_t), contents.tensors.back().name.size());
+    if (!names.emplace(reinterpret_cast<const char*>(name_bytes.data()), name_bytes.size()).second) {
+      cursor.fail("occurs twice");
+    }
+  }
+  cursor.enter("");
+  const auto data_start = checked_round_up(cursor.position(), contents.alignment);
+  contents.data_start_bytes = *data_start;  // the position is at most 256 MiB
+  const std::uint64_t data_bytes =
+      file_bytes.size() > contents.data_start_bytes ? file_bytes.size() - contents.data_start_bytes : 0;
+  for (std::size_t i = 0; i < placements.size(); ++i) {
+    const auto end = checked_add(placements[i].offset_bytes, placements[i].size_bytes);
+    if (!end || *end > data_bytes) {
+      bad_file(cursor.file(),
+               "tensor '{}': {} bytes at offset {} of the data, which has {} bytes; the file is truncated or damaged, "
+               "fetch it again",
+               escaped(contents.tensors[i].name), placements[i].size_bytes, placements[i].offset_bytes, data_bytes);
+    }
+    contents.tensors[i].bytes =
+        file_bytes.subspan(contents.data_start_bytes + placements[i].offset_bytes, placements[i].size_bytes);
+  }
+  check_no_overlap(cursor.file(), contents.tensors, placements);
+}
+
+}  // namespace
+
+GgufContents parse_gguf(std::span<const std::byte> file_bytes, std::string_view file) {
+  ByteCursor cursor(file_bytes, file, kMaxMetadataBytes);
+  GgufContents contents{.metadata = GgufMetadata(std::string(file)), .tensors = {}};
+  contents.version = read_version(cursor);
+  const Counts counts = read_counts(cursor);
+  read_pairs(cursor, counts.pairs, contents.metadata);
+  contents.alignment = checked_alignment(contents.metadata);
+  read_tensors(cursor, counts.tensors, contents, file_bytes);
+  return contents;
+}
+
+}  // namespace regroup

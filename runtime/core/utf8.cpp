@@ -60,4 +60,45 @@ std::size_t incomplete_utf8_tail(std::string_view text) {
   return 0;
 }
 
+namespace {
+
+// The length of the ill-formed part at `at`: the lead byte and as many continuation bytes as some valid character has
+// there.
+std::size_t ill_formed_length(std::string_view text, std::size_t at) {
+  const auto lead = static_cast<unsigned char>(text[at]);
+  const std::size_t length = announced_length(lead);
+  std::size_t seen = 1;
+  while (seen < length && at + seen < text.size()) {
+    const auto byte = static_cast<unsigned char>(text[at + seen]);
+    unsigned char low = 0x80, high = 0xbf;
+    if (seen == 1) {  // the second byte excludes overlong forms, surrogates and values past U+10FFFF
+      if (lead == 0xe0) low = 0xa0;
+      if (lead == 0xed) high = 0x9f;
+      if (lead == 0xf0) low = 0x90;
+      if (lead == 0xf4) high = 0x8f;
+    }
+    if (byte < low || byte > high) break;
+    ++seen;
+  }
+  return seen;
+}
+
+}  // namespace
+
+std::string replace_invalid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Step step = utf8_step(text, at);
+    if (step.valid) {
+      out += text.substr(at, step.bytes);
+      at += step.bytes;
+    } else {
+      append_utf8(out, 0xfffd);
+      at += ill_formed_length(text, at);
+    }
+  }
+  return out;
+}
+
 }  // namespace regroup

@@ -22,4 +22,8 @@ void append_utf8(std::string& out, char32_t code_point);
 // The number of bytes at the end of `text` that begin a character which is not complete yet (0 to 3).
 std::size_t incomplete_utf8_tail(std::string_view text);
 
+// `text` with every maximal ill-formed part replaced by one U+FFFD (the rule of WHATWG and of Python's
+// errors="replace").
+std::string replace_invalid_utf8(std::string_view text);
+
 }  // namespace regroup

@@ -1,0 +1,151 @@
+#include "runtime/text/normalizer.h"
+
+#include "runtime/core/error.h"
+#include "runtime/core/utf8.h"
+#include "runtime/text/unicode/normal_form.h"
+#include "runtime/text/unicode/properties.h"
+
+namespace regroup {
+namespace {
+
+constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581
+
+// A text that grows past this on its way through the normaliser comes from a file made to do so.
+constexpr std::size_t kMaxNormalizedBytes = std::size_t{1} << 30;
+
+std::string replace_text(std::string_view text, std::string_view pattern, std::string_view content) {
+  std::string out;
+  std::size_t at = 0;
+  while (!pattern.empty()) {
+    const std::size_t found = text.find(pattern, at);
+    if (found == std::string_view::npos) break;
+    out += text.substr(at, found - at);
+    out += content;
+    at = found + pattern.size();
+    if (out.size() > kMaxNormalizedBytes)
+      throw_error(ErrorCode::kBadModel, "tokenizer: its normaliser makes the text too long");
+  }
+  out += text.substr(at);
+  return out;
+}
+
+std::string replace_matches(std::string_view text, const Regex& regex, std::string_view content) {
+  std::string out;
+  std::size_t at = 0;
+  for (const Regex::Match& match : regex.find_all(text)) {
+    out += text.substr(at, match.begin - at);
+    out += content;
+    at = match.end;
+    if (out.size() > kMaxNormalizedBytes)
+      throw_error(ErrorCode::kBadModel, "tokenizer: its normaliser makes the text too long");
+  }
+  out += text.substr(at);
+  return out;
+}
+
+std::string strip(std::string_view text, bool left, bool right) {
+  if (left) text.remove_prefix(leading_space_bytes(text));
+  if (right) text.remove_suffix(trailing_space_bytes(text));
+  return std::string(text);
+}
+
+// Hugging Face looks a whole cluster up when it is short, else each of its characters, and takes the shortest entry.
+std::string map_clusters(std::string_view text, const Charsmap& map, const Regex& cluster) {
+  constexpr std::size_t kShortBytes = 6;
+  std::string out;
+  for (const Regex::Match& match : cluster.find_all(text)) {
+    const std::string_view whole = text.substr(match.begin, match.end - match.begin);
+    if (whole.size() < kShortBytes) {
+      if (const auto found = map.shortest_prefix(whole, 0)) {
+        out += found->text;
+        continue;
+      }
+    }
+    for (std::size_t at = 0; at < whole.size();) {
+      const std::string_view character = whole.substr(at, utf8_step(whole, at).bytes);
+      const auto found = map.shortest_prefix(character, 0);
+      out += found ? found->text : character;
+      at += character.size();
+    }
+  }
+  return out;
+}
+
+// SentencePiece: the longest entry of the map at each place, then one space symbol for each space (or for each run of
+// them), one in front of the text, none behind it.
+std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, const NormalizerStep& step) {
+  std::string mapped;
+  for (std::size_t at = 0; at < text.size();) {
+    if (const auto found = map.longest_prefix(text, at)) {
+      mapped += found->text;
+      at += found->matched_bytes;
+    } else {
+      const std::size_t size = utf8_step(text, at).bytes;
+      mapped += text.substr(at, size);
+      at += size;
+    }
+  }
+  std::string out;
+  bool in_word = false, prefix_due = step.add_prefix_space;
+  for (const char c : mapped) {
+    if (c == ' ') {
+      if (!step.remove_extra_spaces) out += kSpaceSymbol;
+      in_word = false;
+      continue;
+    }
+    if (!in_word && (prefix_due || (step.remove_extra_spaces && !out.empty()))) {
+      out += kSpaceSymbol;
+      prefix_due = false;
+    }
+    in_word = true;
+    out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+Normalizer::Normalizer(const std::vector<NormalizerStep>& steps) {
+  for (const NormalizerStep& step : steps) {
+    Compiled compiled{step, std::nullopt, Charsmap(step.charsmap)};
+    compiled.step.charsmap.clear();
+    if (step.kind == NormalizerStep::Kind::kReplaceRegex) compiled.regex.emplace(step.pattern);
+    if (step.kind == NormalizerStep::Kind::kCharsmapGraphemes) compiled.regex.emplace("\\X");
+    steps_.push_back(std::move(compiled));
+  }
+}
+
+std::string Normalizer::apply(std::string_view text) const {
+  std::string out(text);
+  for (const Compiled& compiled : steps_) out = apply_step(compiled, std::move(out));
+  return out;
+}
+
+std::string Normalizer::apply_step(const Compiled& compiled, std::string text) {
+  const NormalizerStep& step = compiled.step;
+  switch (step.kind) {
+    case NormalizerStep::Kind::kPrepend:
+      return text.empty() ? text : step.content + text;
+    case NormalizerStep::Kind::kReplaceText:
+      return replace_text(text, step.pattern, step.content);
+    case NormalizerStep::Kind::kReplaceRegex:
+      return replace_matches(text, *compiled.regex, step.content);
+    case NormalizerStep::Kind::kStrip:
+      return strip(text, step.left, step.right);
+    case NormalizerStep::Kind::kNfc:
+      return normalize_unicode(text, {.compose = true, .compatible = false});
+    case NormalizerStep::Kind::kNfd:
+      return normalize_unicode(text, {.compose = false, .compatible = false});
+    case NormalizerStep::Kind::kNfkc:
+      return normalize_unicode(text, {.compose = true, .compatible = true});
+    case NormalizerStep::Kind::kNfkd:
+      return normalize_unicode(text, {.compose = false, .compatible = true});
+    case NormalizerStep::Kind::kCharsmapGraphemes:
+      return map_clusters(text, compiled.charsmap, *compiled.regex);
+    case NormalizerStep::Kind::kSentencePiece:
+      return normalize_sentencepiece(text, compiled.charsmap, step);
+  }
+  return text;
+}
+
+}  // namespace regroup

@@ -1,0 +1,35 @@
+// The first stage of a tokenizer: rewrites the text (spaces, normal forms, replacements).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/text/charsmap.h"
+#include "runtime/text/regex.h"
+#include "runtime/text/tokenizer_spec.h"
+
+namespace regroup {
+
+class Normalizer {
+ public:
+  // Throws Error kBadModel for a step that cannot be compiled.
+  explicit Normalizer(const std::vector<NormalizerStep>& steps);
+
+  // `text` is valid UTF-8, and so is the result. Thread-safe.
+  std::string apply(std::string_view text) const;
+
+ private:
+  struct Compiled {
+    NormalizerStep step;
+    std::optional<Regex> regex;
+    Charsmap charsmap;
+  };
+  static std::string apply_step(const Compiled& compiled, std::string text);
+
+  std::vector<Compiled> steps_;
+};
+
+}  // namespace regroup

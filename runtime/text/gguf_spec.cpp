@@ -32,6 +32,30 @@ void set_special_ids(TokenizerSpec& spec, const Vocabulary& from) {
   }
 }
 
+bool is_space_run(const std::string& token) {
+  return token.size() >= 2 && token.find_first_not_of(' ') == std::string::npos;
+}
+
+// Gemma's tokens for runs of spaces. tokenizer.json joins them by the first merges of all, from pairs upwards; they are
+// spelled with U+2581 there. (SentencePiece itself and llama.cpp take the longest run first, which differs for more
+// than 31 spaces in a row.)
+void respell_space_runs(TokenizerSpec& spec) {
+  if (spec.scores.size() != spec.tokens.size()) return;
+  constexpr double kAboveAllScores = 1e9;
+  for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
+    if (spec.types[id] != TokenType::kUserDefined || !is_space_run(spec.tokens[id])) continue;
+    std::string spelled;
+    for (std::size_t i = 0; i < spec.tokens[id].size(); ++i) spelled += kSpaceSymbol;
+    spec.tokens[id] = spelled;
+    spec.types[id] = TokenType::kNormal;
+    spec.scores[id] = kAboveAllScores - static_cast<double>(id);
+    AddedToken literal;  // the symbol itself in a text
+    literal.text = spelled;
+    literal.id = static_cast<std::uint32_t>(id);
+    spec.added.push_back(literal);
+  }
+}
+
 void set_added_tokens(TokenizerSpec& spec) {
   for (std::size_t id = 0; id < spec.types.size(); ++id) {
     const TokenType type = spec.types[id];
@@ -87,6 +111,7 @@ void set_sentencepiece(TokenizerSpec& spec, const Vocabulary& from) {
   spec.model = TokenizerSpec::Model::kSentencePiece;
   spec.byte_fallback = true;
   spec.strips_leading_space = from.add_space_prefix.value_or(true);
+  if (!spec.strips_leading_space) respell_space_runs(spec);
   if (spec.strips_leading_space) {
     NormalizerStep prefix;
     prefix.kind = NormalizerStep::Kind::kPrepend;
@@ -136,7 +161,6 @@ TokenizerSpec spec_from_vocabulary(const Vocabulary& from) {
   }
   spec.chat_template = from.chat_template;
   set_special_ids(spec, from);
-  set_added_tokens(spec);
 
   bool add_bos = false, add_eos = false;
   switch (from.kind) {
@@ -154,6 +178,7 @@ TokenizerSpec spec_from_vocabulary(const Vocabulary& from) {
       add_eos = true;
       break;
   }
+  set_added_tokens(spec);
   if (from.add_bos.value_or(add_bos) && spec.bos) spec.prefix.push_back(*spec.bos);
   if (from.add_eos.value_or(add_eos) && spec.eos) spec.suffix.push_back(*spec.eos);
 

@@ -26,7 +26,7 @@ uint chunk_word(uvec4 first, uvec4 second, uint i) {
 // Half i (0..7) of a chunk as float.
 float chunk_half(uvec4 chunk, uint i) {
   uint word = chunk_word(chunk, i >> 1);
-  return unpackHalf2x16(word >> (16u * (i & 1u))).x;
+  return unpackHalf2x16(mix(word, word >> 16, (i & 1u) != 0u)).x;
 }
 
 // 32 nibbles in one chunk: byte t holds column t in its low and column t + 16 in its high half, as ggml's files do.
@@ -69,10 +69,11 @@ uvec4 fifth_bits_high(uint word) {
 
 // Scale and minimum numbers of block b (0..7) in the packed header of q4_k and q5_k: words 0 and 1 hold the low nibbles of the eight scales and
 // of the eight minima, word 2 their upper two bits (scales in its low, minima in its high half), word 3 the halves d and dmin.
+// Products in place of shifts by a variable, which SSE lacks: their factor is the same for all rows of a kernel and is made once.
 uvec2 packed_scale_min(uvec4 chunk, uint b) {
-  uvec2 low = (chunk.xy >> (4u * b)) & 15u;
-  uvec2 high = (uvec2(chunk.z, chunk.z >> 16) >> (2u * b)) & 3u;
-  return low | (high << 4);
+  uvec2 low = (chunk.xy * (1u << (28u - 4u * b))) >> 28;
+  uint high = chunk.z * (1u << (14u - 2u * b));
+  return low | uvec2((high >> 10) & 0x30u, (high >> 26) & 0x30u);
 }
 
 #endif

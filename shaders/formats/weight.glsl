@@ -12,8 +12,9 @@
 //
 // weight = weight_scale * weight_q + weight_min, and the products are exact in float, so that contraction cannot change the value.
 // A raw number saves the shift of each weight: the kernel multiplies its input by the constant factor once for all rows.
-// Zero chunks (padding) decode to zero. Scales are binary16 and come through unpackHalf2x16: a driver that flushes subnormal halves there loses
-// blocks of 32 weights below 5e-4 in the legacy formats; K-quants, whose super-block scales are often that small, use half_to_float of bits.glsl.
+// Zero chunks (padding) decode to zero. Scales of the 32-column formats and f16 weights come through unpackHalf2x16: a driver that flushes
+// subnormal halves there would lose blocks of weights below 5e-4 (the tests hold drivers to it). K-quants, whose super-block scales are often
+// that small, use half_to_float of bits.glsl or hold floats.
 #ifndef REGROUP_FORMATS_WEIGHT_GLSL
 #define REGROUP_FORMATS_WEIGHT_GLSL
 

@@ -1,4 +1,5 @@
-// Arithmetic on numbers that came from a file: overflow is an error, never a wrap (reliability: sizes are checked before use).
+// Arithmetic on numbers that came from a file: overflow is an error, never a wrap (reliability: sizes are checked
+// before use).
 #pragma once
 
 #include <cstdint>

@@ -12,13 +12,13 @@ namespace regroup {
 
 // What kind of failure it was; the command line's exit codes follow from it.
 enum class ErrorCode {
-  kFailed,         // the work failed (exit 1)
-  kUsage,          // the caller asked for something impossible (exit 2)
-  kBadModel,       // a model file is malformed or unsupported (exit 3)
-  kNoDevice,       // no device, or a feature that the work cannot do without is missing (exit 4)
-  kDeviceLost,     // the driver reported a lost device (exit 5)
-  kOutOfMemory,    // host or device memory ran out or would run out (exit 6)
-  kInterrupted,    // the user stopped the work (exit 130)
+  kFailed,       // the work failed (exit 1)
+  kUsage,        // the caller asked for something impossible (exit 2)
+  kBadModel,     // a model file is malformed or unsupported (exit 3)
+  kNoDevice,     // no device, or a feature that the work cannot do without is missing (exit 4)
+  kDeviceLost,   // the driver reported a lost device (exit 5)
+  kOutOfMemory,  // host or device memory ran out or would run out (exit 6)
+  kInterrupted,  // the user stopped the work (exit 130)
 };
 
 // The process exit code that stands for `code`.
@@ -43,13 +43,13 @@ template <typename... Args>
 // A mistake of our own, checked in release builds too: throws std::logic_error naming file and line.
 [[noreturn]] void fail_check(const char* condition, const char* file, int line);
 
-// `text` with control characters, invalid UTF-8 and bidirectional controls written as \xNN or \u{N}, cut to `limit` bytes:
-// nothing from a file may reach a terminal raw.
+// `text` with control characters, invalid UTF-8 and bidirectional controls written as \xNN or \u{N}, cut to `limit`
+// bytes: nothing from a file may reach a terminal raw.
 std::string escaped(std::string_view text, std::size_t limit = 160);
 
 }  // namespace regroup
 
-#define REGROUP_CHECK(condition) \
-  do {                           \
+#define REGROUP_CHECK(condition)                                             \
+  do {                                                                       \
     if (!(condition)) ::regroup::fail_check(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -22,7 +22,8 @@ std::uint16_t float_to_half(float value) {
   if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u | ((magnitude >> 13) & 0x3ffu));
   if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // 65520 and more round to infinity
   if (magnitude < 0x38800000u) {
-    // Result is subnormal: adding 0.5 aligns units of 2^-24 with the last mantissa bit, and the addition rounds to even.
+    // Result is subnormal: adding 0.5 aligns units of 2^-24 with the last mantissa bit, and the addition rounds to
+    // even.
     const float aligned = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(aligned) - 0x3f000000u));
   }

@@ -31,16 +31,19 @@ VkBufferView Buffer::texel_view(BindingKind kind, std::uint64_t offset, std::uin
 
 Arena::Arena(Device& device, MemoryUse use, std::string name) : device_(device), use_(use), name_(std::move(name)) {}
 
-Arena::~Arena() { device_.note_freed(allocated_bytes_); }
+Arena::~Arena() {
+  device_.note_freed(allocated_bytes_);
+}
 
 Buffer& Arena::buffer(std::uint64_t bytes, std::string_view name) {
   REGROUP_CHECK(bytes > 0);
   bytes = (bytes + 15) / 16 * 16;
   const DeviceFeatures& limits = device_.features();
   if (bytes > limits.max_storage_buffer_range || bytes > limits.max_allocation_bytes) {
-    throw_error(ErrorCode::kOutOfMemory,
-                "{}: a buffer of {} bytes exceeds this device's limits (maxStorageBufferRange {}, maxMemoryAllocationSize {})",
-                name, bytes, limits.max_storage_buffer_range, limits.max_allocation_bytes);
+    throw_error(
+        ErrorCode::kOutOfMemory,
+        "{}: a buffer of {} bytes exceeds this device's limits (maxStorageBufferRange {}, maxMemoryAllocationSize {})",
+        name, bytes, limits.max_storage_buffer_range, limits.max_allocation_bytes);
   }
   VkBufferCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO};
   info.size = bytes;
@@ -57,7 +60,8 @@ Buffer& Arena::buffer(std::uint64_t bytes, std::string_view name) {
   VkMemoryRequirements requirements{};
   vkGetBufferMemoryRequirements(device_.handle(), handle, &requirements);
   Block& block = block_for(requirements);
-  const std::uint64_t offset = (block.used + requirements.alignment - 1) / requirements.alignment * requirements.alignment;
+  const std::uint64_t offset =
+      (block.used + requirements.alignment - 1) / requirements.alignment * requirements.alignment;
   check_result(vkBindBufferMemory(device_.handle(), handle, block.memory.get(), offset),
                fmt::format("binding memory to buffer {}", name));
   block.used = offset + requirements.size;
@@ -70,13 +74,14 @@ Buffer& Arena::buffer(std::uint64_t bytes, std::string_view name) {
 Arena::Block& Arena::block_for(const VkMemoryRequirements& requirements) {
   for (const auto& block : blocks_) {
     const bool allowed = (requirements.memoryTypeBits >> block->type & 1u) != 0;
-    const std::uint64_t offset = (block->used + requirements.alignment - 1) / requirements.alignment * requirements.alignment;
+    const std::uint64_t offset =
+        (block->used + requirements.alignment - 1) / requirements.alignment * requirements.alignment;
     if (allowed && offset + requirements.size <= block->size) return *block;
   }
   // Blocks double, so that few are needed and little is wasted; a large buffer gets a block of its own size.
-  const std::uint64_t growth =
-      std::clamp<std::uint64_t>(allocated_bytes_, kFirstBlockBytes,
-                                std::min<std::uint64_t>(kLargestOwnBlockBytes, device_.features().max_allocation_bytes));
+  const std::uint64_t growth = std::clamp<std::uint64_t>(
+      allocated_bytes_, kFirstBlockBytes,
+      std::min<std::uint64_t>(kLargestOwnBlockBytes, device_.features().max_allocation_bytes));
   auto block = std::make_unique<Block>();
   block->size = std::max<std::uint64_t>(requirements.size, requirements.size * 4 > growth ? requirements.size : growth);
   block->type = device_.memory_type(requirements.memoryTypeBits, use_);
@@ -85,11 +90,13 @@ Arena::Block& Arena::block_for(const VkMemoryRequirements& requirements) {
   info.memoryTypeIndex = block->type;
   VkDeviceMemory memory = VK_NULL_HANDLE;
   check_result(vkAllocateMemory(device_.handle(), &info, nullptr, &memory),
-               fmt::format("allocating {:.1f} MiB of device memory for {}", static_cast<double>(block->size) / 1048576.0, name_));
+               fmt::format("allocating {:.1f} MiB of device memory for {}",
+                           static_cast<double>(block->size) / 1048576.0, name_));
   block->memory = MemoryHandle(device_.handle(), memory);
   if (device_.is_host_visible(block->type)) {
     void* address = nullptr;
-    check_result(vkMapMemory(device_.handle(), memory, 0, VK_WHOLE_SIZE, 0, &address), "mapping device memory of " + name_);
+    check_result(vkMapMemory(device_.handle(), memory, 0, VK_WHOLE_SIZE, 0, &address),
+                 "mapping device memory of " + name_);
     block->mapped = static_cast<std::byte*>(address);
   }
   allocated_bytes_ += block->size;

@@ -25,7 +25,8 @@ enum class MemoryUse {
   kReadback,  // written by the device, read by the host; always mapped, cached where offered
 };
 
-// A buffer bound to arena memory, usable as storage buffer, uniform texel buffer and transfer source or target. Not copyable; its Arena owns it.
+// A buffer bound to arena memory, usable as storage buffer, uniform texel buffer and transfer source or target. Not
+// copyable; its Arena owns it.
 class Buffer {
  public:
   std::uint64_t size_bytes() const { return size_bytes_; }
@@ -53,13 +54,15 @@ struct BufferView {
   std::uint64_t size_bytes = 0;
 
   BufferView() = default;
-  BufferView(const Buffer& whole) : buffer(&whole), size_bytes(whole.size_bytes()) {}  // NOLINT: a buffer is a view of itself
+  BufferView(const Buffer& whole)
+      : buffer(&whole), size_bytes(whole.size_bytes()) {}  // NOLINT: a buffer is a view of itself
   BufferView(const Buffer& part, std::uint64_t offset, std::uint64_t bytes)
       : buffer(&part), offset_bytes(offset), size_bytes(bytes) {}
   explicit operator bool() const { return buffer != nullptr; }
 };
 
-// Sub-allocates buffers from blocks no larger than the device's limits. Everything is freed with the arena; buffers keep their address.
+// Sub-allocates buffers from blocks no larger than the device's limits. Everything is freed with the arena; buffers
+// keep their address.
 class Arena {
  public:
   Arena(Device& device, MemoryUse use, std::string name);

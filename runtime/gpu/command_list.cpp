@@ -45,7 +45,8 @@ CommandList::CommandList(Device& device, bool timestamps) : device_(device) {
 }
 
 CommandList::~CommandList() {
-  // Destroying command buffers in use is undefined; a wait that fails means the device is lost and nothing is in use any more.
+  // Destroying command buffers in use is undefined; a wait that fails means the device is lost and nothing is in use
+  // any more.
   for (const auto& segment : segments_) {
     if (!segment->pending) continue;
     const VkFence fence = segment->fence.get();
@@ -56,7 +57,8 @@ CommandList::~CommandList() {
 CommandList::Segment& CommandList::recording_segment(double next_ms) {
   REGROUP_CHECK(!ended_);
   const double limit = device_.budget().max_ms();
-  if (recording_ && segments_.back()->estimated_ms + next_ms > limit && segments_.back()->estimated_ms > 0) end_segment();
+  if (recording_ && segments_.back()->estimated_ms + next_ms > limit && segments_.back()->estimated_ms > 0)
+    end_segment();
   if (!recording_) {
     std::unique_ptr<Segment> segment;
     if (!spare_segments_.empty()) {
@@ -68,7 +70,8 @@ CommandList::Segment& CommandList::recording_segment(double next_ms) {
       info.commandPool = pool_.get();
       info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
       info.commandBufferCount = 1;
-      check_result(vkAllocateCommandBuffers(device_.handle(), &info, &segment->commands), "allocating a command buffer");
+      check_result(vkAllocateCommandBuffers(device_.handle(), &info, &segment->commands),
+                   "allocating a command buffer");
       VkFenceCreateInfo fence_info{VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
       VkFence fence = VK_NULL_HANDLE;
       check_result(vkCreateFence(device_.handle(), &fence_info, nullptr, &fence), "creating a fence");
@@ -102,12 +105,12 @@ void CommandList::end_recording() {
   ended_ = true;
 }
 
-void CommandList::before_access(VkCommandBuffer commands, std::span<const Touched> reads, std::span<const Touched> writes) {
+void CommandList::before_access(VkCommandBuffer commands, std::span<const Touched> reads,
+                                std::span<const Touched> writes) {
   const auto overlaps = [](std::span<const Touched> now, std::span<const Touched> before) {
     return std::any_of(now.begin(), now.end(), [&](const Touched& a) {
-      return std::any_of(before.begin(), before.end(), [&](const Touched& b) {
-        return a.buffer == b.buffer && a.begin < b.end && b.begin < a.end;
-      });
+      return std::any_of(before.begin(), before.end(),
+                         [&](const Touched& b) { return a.buffer == b.buffer && a.begin < b.end && b.begin < a.end; });
     });
   };
   if (overlaps(reads, writes_) || overlaps(writes, writes_) || overlaps(writes, reads_)) {
@@ -304,9 +307,10 @@ std::vector<DispatchTiming> CommandList::timings() const {
   std::vector<DispatchTiming> out;
   if (!timestamps_ || labels_.empty()) return out;
   std::vector<std::uint64_t> ticks(labels_.size() * 2);
-  check_result(vkGetQueryPoolResults(device_.handle(), queries_.get(), 0, static_cast<std::uint32_t>(ticks.size()),
-                                     ticks.size() * 8, ticks.data(), 8, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
-               "reading timestamps");
+  check_result(
+      vkGetQueryPoolResults(device_.handle(), queries_.get(), 0, static_cast<std::uint32_t>(ticks.size()),
+                            ticks.size() * 8, ticks.data(), 8, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
+      "reading timestamps");
   const double ms_per_tick = static_cast<double>(device_.info().timestamp_period_ns) * 1e-6;
   for (std::size_t i = 0; i < labels_.size(); ++i) {
     out.push_back({labels_[i], static_cast<double>(ticks[2 * i + 1] - ticks[2 * i]) * ms_per_tick});

@@ -1,4 +1,5 @@
-// A recorded sequence of dispatches and copies that can be submitted again and again. Barriers follow from what the bindings read and write.
+// A recorded sequence of dispatches and copies that can be submitted again and again. Barriers follow from what the
+// bindings read and write.
 #pragma once
 
 #include <cstdint>
@@ -41,22 +42,25 @@ class CommandList {
   CommandList(const CommandList&) = delete;
   CommandList& operator=(const CommandList&) = delete;
 
-  // Records one dispatch. Every binding that the shader declares must be given, others are ignored; the push constants must have the
-  // shader's size. `work` lets the list be cut into submissions of bounded length; `label` names the dispatch in timings.
-  void dispatch(const Kernel& kernel, std::span<const Bind> bindings, std::span<const std::uint32_t> push, Groups groups,
-                const Work& work = {}, std::string_view label = {});
-  void dispatch(const Kernel& kernel, std::initializer_list<Bind> bindings, std::span<const std::uint32_t> push, Groups groups,
-                const Work& work = {}, std::string_view label = {}) {
+  // Records one dispatch. Every binding that the shader declares must be given, others are ignored; the push constants
+  // must have the shader's size. `work` lets the list be cut into submissions of bounded length; `label` names the
+  // dispatch in timings.
+  void dispatch(const Kernel& kernel, std::span<const Bind> bindings, std::span<const std::uint32_t> push,
+                Groups groups, const Work& work = {}, std::string_view label = {});
+  void dispatch(const Kernel& kernel, std::initializer_list<Bind> bindings, std::span<const std::uint32_t> push,
+                Groups groups, const Work& work = {}, std::string_view label = {}) {
     dispatch(kernel, std::span<const Bind>(bindings.begin(), bindings.size()), push, groups, work, label);
   }
   void copy(const BufferView& from, const BufferView& to);
   void fill(const BufferView& to, std::uint32_t word);
 
-  // Submits everything recorded (ends recording on the first call) without waiting. Views, kernels and buffers must outlive the run.
+  // Submits everything recorded (ends recording on the first call) without waiting. Views, kernels and buffers must
+  // outlive the run.
   void submit();
   // Waits for the last submit(). Throws kDeviceLost etc.
   void wait();
-  // Submits piece by piece, at most two pieces ahead of the device, and waits; stops between pieces with kInterrupted when cancelled.
+  // Submits piece by piece, at most two pieces ahead of the device, and waits; stops between pieces with kInterrupted
+  // when cancelled.
   void run(const CancelFlag* cancel = nullptr);
   // Forgets what was recorded, keeps the pools. Not while running.
   void reset();

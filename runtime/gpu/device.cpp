@@ -28,7 +28,8 @@ const ShaderEntry* find_shader(std::string_view name) {
 }
 
 VkDescriptorType descriptor_type(BindingKind kind) {
-  return kind == BindingKind::kStorageBuffer ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER : VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+  return kind == BindingKind::kStorageBuffer ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
+                                             : VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
 }
 
 }  // namespace
@@ -121,8 +122,8 @@ void Device::finish_setup(const DeviceOptions& options) {
   vkGetPhysicalDeviceMemoryProperties(info_.handle, &memory_);
   VkPhysicalDeviceProperties properties{};
   vkGetPhysicalDeviceProperties(info_.handle, &properties);
-  offset_alignment_ = std::max<std::uint64_t>({16, properties.limits.minStorageBufferOffsetAlignment,
-                                               properties.limits.minTexelBufferOffsetAlignment});
+  offset_alignment_ = std::max<std::uint64_t>(
+      {16, properties.limits.minStorageBufferOffsetAlignment, properties.limits.minTexelBufferOffsetAlignment});
   budget_.configure(options.max_submit_ms, info_.type == DeviceType::kCpu);
   if (!options.cache_directory.empty()) cache_file_ = pipeline_cache_path(options.cache_directory, info_);
   pipeline_cache_ = load_pipeline_cache(device_, info_, cache_file_);
@@ -149,8 +150,7 @@ void Device::save_pipeline_cache() const {
 
 std::uint32_t Device::memory_type(std::uint32_t allowed_bits, MemoryUse use) const {
   constexpr VkMemoryPropertyFlags kLocal = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-  constexpr VkMemoryPropertyFlags kVisible =
-      VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+  constexpr VkMemoryPropertyFlags kVisible = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
   constexpr VkMemoryPropertyFlags kCached = VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
   std::vector<VkMemoryPropertyFlags> wishes;
   switch (use) {
@@ -201,7 +201,9 @@ std::uint64_t Device::free_memory_bytes() const {
   return best;
 }
 
-bool Device::has_kernel(std::string_view name) { return find_shader(name) != nullptr; }
+bool Device::has_kernel(std::string_view name) {
+  return find_shader(name) != nullptr;
+}
 
 const Kernel& Device::kernel(std::string_view name, std::span<const std::uint32_t> constants,
                              std::uint32_t required_subgroup_size) {

@@ -1,4 +1,5 @@
-// A logical device with one compute queue: memory types, kernels (compiled once, cached on disk), and the submission budget.
+// A logical device with one compute queue: memory types, kernels (compiled once, cached on disk), and the submission
+// budget.
 #pragma once
 
 #include <atomic>
@@ -23,10 +24,10 @@
 namespace regroup {
 
 struct DeviceOptions {
-  std::string which;                   // see Instance::choose
+  std::string which;  // see Instance::choose
   FeatureMask mask;
   std::filesystem::path cache_directory;  // for the pipeline cache; empty: none is read or written
-  double max_submit_ms = 100.0;        // no submission is planned to run longer
+  double max_submit_ms = 100.0;           // no submission is planned to run longer
 };
 
 // The objects of a caller who has a device already (a viewer). The queue must support compute; every feature listed in
@@ -58,8 +59,9 @@ class Device {
   // The queue is not thread-safe in Vulkan; whoever submits holds this.
   std::mutex& queue_mutex() { return queue_mutex_; }
 
-  // The kernel `name` (a row of shaders/*/kernels.def) with specialisation constants 0, 1, ...; compiled on first use, kept for
-  // the device's life. required_subgroup_size: 0 = the driver's choice. Thread-safe. Throws std::logic_error for an unknown name.
+  // The kernel `name` (a row of shaders/*/kernels.def) with specialisation constants 0, 1, ...; compiled on first use,
+  // kept for the device's life. required_subgroup_size: 0 = the driver's choice. Thread-safe. Throws std::logic_error
+  // for an unknown name.
   const Kernel& kernel(std::string_view name, std::span<const std::uint32_t> constants = {},
                        std::uint32_t required_subgroup_size = 0);
   static bool has_kernel(std::string_view name);
@@ -71,8 +73,8 @@ class Device {
   bool is_host_visible(std::uint32_t memory_type) const;
   // Sum of all arenas' blocks.
   std::uint64_t allocated_bytes() const { return allocated_bytes_.load(); }
-  // What may still be allocated from the device-local heap as far as is known: VK_EXT_memory_budget where offered, otherwise heap
-  // size minus our own; a CPU driver counts against the system's available memory.
+  // What may still be allocated from the device-local heap as far as is known: VK_EXT_memory_budget where offered,
+  // otherwise heap size minus our own; a CPU driver counts against the system's available memory.
   std::uint64_t free_memory_bytes() const;
   void note_allocated(std::uint64_t bytes) { allocated_bytes_ += bytes; }
   void note_freed(std::uint64_t bytes) { allocated_bytes_ -= bytes; }

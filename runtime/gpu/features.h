@@ -1,4 +1,5 @@
-// What a device offers beyond Vulkan 1.1's minimum, and the masks that take it away again so that every fall-back can be run anywhere.
+// What a device offers beyond Vulkan 1.1's minimum, and the masks that take it away again so that every fall-back can
+// be run anywhere.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +11,21 @@ namespace regroup {
 
 // The features and limits that kernels and the memory layer look at. Defaults are the specification's minimum.
 struct DeviceFeatures {
-  bool fp16 = false;                  // shaderFloat16
-  bool storage_16bit = false;         // storageBuffer16BitAccess
-  bool int8 = false;                  // shaderInt8 and storageBuffer8BitAccess
-  bool integer_dot = false;           // shaderIntegerDotProduct
-  bool subgroup_arithmetic = false;   // subgroup basic + arithmetic in compute
-  bool subgroup_shuffle = false;      // subgroup shuffle in compute
-  bool subgroup_broadcast = false;    // subgroup ballot (broadcast) in compute
-  bool subgroup_size_control = false; // a pipeline may ask for its subgroup size
-  bool texel_buffers = true;          // may be masked; whether they pay is the kernels' choice
-  std::uint32_t subgroup_size = 1;    // 1 when no subgroup operation may be used
+  bool fp16 = false;                   // shaderFloat16
+  bool storage_16bit = false;          // storageBuffer16BitAccess
+  bool int8 = false;                   // shaderInt8 and storageBuffer8BitAccess
+  bool integer_dot = false;            // shaderIntegerDotProduct
+  bool subgroup_arithmetic = false;    // subgroup basic + arithmetic in compute
+  bool subgroup_shuffle = false;       // subgroup shuffle in compute
+  bool subgroup_broadcast = false;     // subgroup ballot (broadcast) in compute
+  bool subgroup_size_control = false;  // a pipeline may ask for its subgroup size
+  bool texel_buffers = true;           // may be masked; whether they pay is the kernels' choice
+  std::uint32_t subgroup_size = 1;     // 1 when no subgroup operation may be used
   std::uint32_t min_subgroup_size = 1;
   std::uint32_t max_subgroup_size = 1;
   std::uint32_t max_workgroup_invocations = 128;
   std::uint32_t max_shared_memory_bytes = 16384;
-  std::uint32_t max_storage_buffers = 4;            // per stage
+  std::uint32_t max_storage_buffers = 4;  // per stage
   std::uint64_t max_storage_buffer_range = 1u << 27;
   std::uint64_t max_texel_elements = 65536;
   std::uint64_t max_allocation_bytes = 1u << 30;

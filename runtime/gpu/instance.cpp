@@ -27,7 +27,8 @@ bool layer_present(const char* name) {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 
@@ -58,7 +59,8 @@ Instance::Instance(const InstanceOptions& options) : on_message_(options.on_mess
   std::uint32_t loader_version = VK_API_VERSION_1_0;
   vkEnumerateInstanceVersion(&loader_version);
   if (loader_version < VK_API_VERSION_1_1) {
-    throw_error(ErrorCode::kNoDevice, "cannot start Vulkan: the loader offers only version 1.0; install a Vulkan 1.1 loader");
+    throw_error(ErrorCode::kNoDevice,
+                "cannot start Vulkan: the loader offers only version 1.0; install a Vulkan 1.1 loader");
   }
   VkApplicationInfo application{VK_STRUCTURE_TYPE_APPLICATION_INFO};
   application.pApplicationName = "regroup";
@@ -74,8 +76,8 @@ Instance::Instance(const InstanceOptions& options) : on_message_(options.on_mess
   VkDebugUtilsMessengerCreateInfoEXT messenger{VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT};
   if (options.validation) {
     if (!layer_present(layer)) {
-      throw_error(ErrorCode::kNoDevice, "validation was asked for, but {} is not installed (Debian: vulkan-validationlayers)",
-                  layer);
+      throw_error(ErrorCode::kNoDevice,
+                  "validation was asked for, but {} is not installed (Debian: vulkan-validationlayers)", layer);
     }
     validation.enabledValidationFeatureCount = 1;
     validation.pEnabledValidationFeatures = enabled;
@@ -87,8 +89,9 @@ Instance::Instance(const InstanceOptions& options) : on_message_(options.on_mess
   }
   const VkResult result = vkCreateInstance(&info, nullptr, &instance_);
   if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
-    throw_error(ErrorCode::kNoDevice,
-                "no Vulkan driver found; install one (Debian's CPU driver: mesa-vulkan-drivers) or set VK_ICD_FILENAMES");
+    throw_error(
+        ErrorCode::kNoDevice,
+        "no Vulkan driver found; install one (Debian's CPU driver: mesa-vulkan-drivers) or set VK_ICD_FILENAMES");
   }
   check_result(result, "creating the Vulkan instance");
   if (options.validation && on_message_) {
@@ -136,7 +139,8 @@ DeviceInfo Instance::choose(std::string_view which) const {
   const std::vector<DeviceInfo> all = devices();
   std::vector<DeviceInfo> matching;
   for (const DeviceInfo& device : all) {
-    const bool match = wanted.empty() || (is_number(wanted) && device.index == static_cast<unsigned>(std::stoi(wanted))) ||
+    const bool match = wanted.empty() ||
+                       (is_number(wanted) && device.index == static_cast<unsigned>(std::stoi(wanted))) ||
                        device.uuid_text() == lower(wanted) ||
                        (!is_number(wanted) && lower(device.name).find(lower(wanted)) != std::string::npos);
     if (match) matching.push_back(device);

@@ -1,4 +1,5 @@
-// A Vulkan instance and what it sees: every physical device with its properties and all reasons why it could not be used.
+// A Vulkan instance and what it sees: every physical device with its properties and all reasons why it could not be
+// used.
 #pragma once
 
 #include <array>
@@ -20,21 +21,21 @@ std::string_view device_type_name(DeviceType type);
 // One physical device as `regroup devices` lists it.
 struct DeviceInfo {
   VkPhysicalDevice handle = VK_NULL_HANDLE;
-  std::uint32_t index = 0;           // position in the loader's order
+  std::uint32_t index = 0;  // position in the loader's order
   std::string name;
   std::uint32_t vendor_id = 0;
-  std::string vendor;                // "NVIDIA", "AMD", ... or the number in hex
+  std::string vendor;  // "NVIDIA", "AMD", ... or the number in hex
   DeviceType type = DeviceType::kOther;
-  std::string driver;                // driver name and version text
+  std::string driver;  // driver name and version text
   std::uint32_t api_version = 0;
   std::uint32_t driver_version = 0;
   std::array<std::uint8_t, 16> device_uuid{};
   std::array<std::uint8_t, 16> pipeline_cache_uuid{};
-  std::uint64_t memory_bytes = 0;    // largest device-local heap (a CPU driver: what the driver reports)
-  DeviceFeatures features;           // offered, before any mask
+  std::uint64_t memory_bytes = 0;  // largest device-local heap (a CPU driver: what the driver reports)
+  DeviceFeatures features;         // offered, before any mask
   std::uint32_t compute_family = 0;
-  float timestamp_period_ns = 0;     // 0: no timestamps
-  std::vector<std::string> refusals; // empty when usable
+  float timestamp_period_ns = 0;      // 0: no timestamps
+  std::vector<std::string> refusals;  // empty when usable
 
   std::string uuid_text() const;
 };
@@ -56,8 +57,8 @@ class Instance {
   VkInstance handle() const { return instance_; }
   std::vector<DeviceInfo> devices() const;
 
-  // `which`: index, UUID, or part of the name (any case). Empty: $REGROUP_DEVICE, then the best by type (discrete, integrated, CPU).
-  // Throws kNoDevice with the reasons of all refused devices when none fits.
+  // `which`: index, UUID, or part of the name (any case). Empty: $REGROUP_DEVICE, then the best by type (discrete,
+  // integrated, CPU). Throws kNoDevice with the reasons of all refused devices when none fits.
   DeviceInfo choose(std::string_view which) const;
 
  private:

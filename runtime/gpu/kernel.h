@@ -30,7 +30,8 @@ class Kernel {
   PipelineHandle pipeline_;
 };
 
-// A specialisation-constant or push-constant struct (32-bit scalars only) as words. Specialisation constant i is member i.
+// A specialisation-constant or push-constant struct (32-bit scalars only) as words. Specialisation constant i is member
+// i.
 template <typename Struct>
 std::span<const std::uint32_t> as_words(const Struct& values) {
   static_assert(std::is_trivially_copyable_v<Struct> && sizeof(Struct) % 4 == 0 && alignof(Struct) == 4);

@@ -72,7 +72,8 @@ PipelineCacheHandle load_pipeline_cache(VkDevice device, const DeviceInfo& info,
   return {device, cache};
 }
 
-bool store_pipeline_cache(VkDevice device, VkPipelineCache cache, const DeviceInfo& info, const std::filesystem::path& file) {
+bool store_pipeline_cache(VkDevice device, VkPipelineCache cache, const DeviceInfo& info,
+                          const std::filesystem::path& file) {
   std::size_t size = 0;
   if (vkGetPipelineCacheData(device, cache, &size, nullptr) != VK_SUCCESS || size == 0 || size > kLargestFileBytes) {
     return false;

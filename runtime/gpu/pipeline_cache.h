@@ -1,4 +1,5 @@
-// The pipeline cache on disk. The file is untrusted input: its header and checksum are verified before the driver sees it.
+// The pipeline cache on disk. The file is untrusted input: its header and checksum are verified before the driver sees
+// it.
 #pragma once
 
 #include <filesystem>
@@ -11,10 +12,12 @@ namespace regroup {
 // <directory>/pipelines-<pipelineCacheUUID>-<driver version>.bin
 std::filesystem::path pipeline_cache_path(const std::filesystem::path& directory, const DeviceInfo& info);
 
-// A cache filled from `file` when that is intact and made by this driver; otherwise (or with an empty path) an empty one.
+// A cache filled from `file` when that is intact and made by this driver; otherwise (or with an empty path) an empty
+// one.
 PipelineCacheHandle load_pipeline_cache(VkDevice device, const DeviceInfo& info, const std::filesystem::path& file);
 
 // Writes beside and renames. Returns false when it could not be written.
-bool store_pipeline_cache(VkDevice device, VkPipelineCache cache, const DeviceInfo& info, const std::filesystem::path& file);
+bool store_pipeline_cache(VkDevice device, VkPipelineCache cache, const DeviceInfo& info,
+                          const std::filesystem::path& file);
 
 }  // namespace regroup

@@ -31,15 +31,15 @@ enum Decoration : std::uint32_t {
 enum StorageClass : std::uint32_t { kUniformConstant = 0, kPushConstant = 9, kStorageBuffer = 12 };
 
 struct Module {
-  std::map<std::uint32_t, std::pair<std::uint32_t, std::uint32_t>> pointers;      // id -> (storage class, pointee)
-  std::map<std::uint32_t, std::vector<std::uint32_t>> structs;                    // id -> member types
+  std::map<std::uint32_t, std::pair<std::uint32_t, std::uint32_t>> pointers;  // id -> (storage class, pointee)
+  std::map<std::uint32_t, std::vector<std::uint32_t>> structs;                // id -> member types
   std::map<std::uint32_t, std::uint32_t> images, sampled_images, vector_components, vector_types;
   std::set<std::uint32_t> floats;
-  std::map<std::uint32_t, std::uint32_t> binding_of;                              // variable -> binding
-  std::map<std::uint32_t, std::set<std::uint32_t>> flags;                         // id -> decorations without operands
+  std::map<std::uint32_t, std::uint32_t> binding_of;       // variable -> binding
+  std::map<std::uint32_t, std::set<std::uint32_t>> flags;  // id -> decorations without operands
   std::map<std::uint32_t, std::map<std::uint32_t, std::set<std::uint32_t>>> member_flags;
   std::map<std::uint32_t, std::map<std::uint32_t, std::uint32_t>> member_offsets;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> variables;                 // (pointer type, id)
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> variables;  // (pointer type, id)
 };
 
 Module parse(std::span<const std::uint32_t> words) {

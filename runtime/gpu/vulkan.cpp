@@ -44,8 +44,8 @@ void check_result(VkResult result, std::string_view what) {
     case VK_ERROR_OUT_OF_DEVICE_MEMORY:
     case VK_ERROR_OUT_OF_POOL_MEMORY:
       throw_error(ErrorCode::kOutOfMemory,
-                  "{}: out of memory ({}); use a smaller context (-c), fewer groups (--groups) or a smaller model", what,
-                  name);
+                  "{}: out of memory ({}); use a smaller context (-c), fewer groups (--groups) or a smaller model",
+                  what, name);
     case VK_ERROR_INCOMPATIBLE_DRIVER:
     case VK_ERROR_INITIALIZATION_FAILED:
     case VK_ERROR_LAYER_NOT_PRESENT:

@@ -12,7 +12,8 @@ namespace regroup {
 // The enumerator's name without VK_, e.g. "ERROR_DEVICE_LOST".
 std::string result_name(VkResult result);
 
-// Throws Error when `result` is not a success: kDeviceLost, kOutOfMemory, kNoDevice or kFailed; `what` says what was attempted.
+// Throws Error when `result` is not a success: kDeviceLost, kOutOfMemory, kNoDevice or kFailed; `what` says what was
+// attempted.
 void check_result(VkResult result, std::string_view what);
 
 // Sole owner of one object of a device. Destroy is the vkDestroy*/vkFree* function.

@@ -17,7 +17,8 @@ LayerPlan plan_layer(std::uint32_t source_heads, std::uint32_t groups, PoolMetho
     const std::uint32_t first = g * members;
     switch (method) {
       case PoolMethod::kMean:
-        for (std::uint32_t j = 0; j < members; ++j) plan.terms.push_back({g, first + j, 1.0f / static_cast<float>(members)});
+        for (std::uint32_t j = 0; j < members; ++j)
+          plan.terms.push_back({g, first + j, 1.0f / static_cast<float>(members)});
         break;
       case PoolMethod::kFirst:
         plan.terms.push_back({g, first, 1.0f});
@@ -60,8 +61,9 @@ GroupPlan GroupPlan::identity(const ModelConfig& config) {
 GroupPlan GroupPlan::contiguous(const ModelConfig& config, const std::vector<std::uint32_t>& groups, PoolMethod method,
                                 std::uint64_t seed) {
   if (groups.size() != 1 && groups.size() != config.layers.size()) {
-    throw_error(ErrorCode::kUsage, "--groups gives {} numbers, the model has {} layers; give one number or one per layer",
-                groups.size(), config.layers.size());
+    throw_error(ErrorCode::kUsage,
+                "--groups gives {} numbers, the model has {} layers; give one number or one per layer", groups.size(),
+                config.layers.size());
   }
   GroupPlan plan;
   plan.method = method;
@@ -70,8 +72,8 @@ GroupPlan GroupPlan::contiguous(const ModelConfig& config, const std::vector<std
     const std::uint32_t wanted = groups.size() == 1 ? groups[0] : groups[i];
     const std::uint32_t source = config.layers[i].kv_heads;
     if (wanted == 0 || wanted > source || source % wanted != 0) {
-      throw_error(ErrorCode::kUsage, "--groups {}: layer {} has {} KV heads, and {} does not divide them", wanted, i, source,
-                  wanted);
+      throw_error(ErrorCode::kUsage, "--groups {}: layer {} has {} KV heads, and {} does not divide them", wanted, i,
+                  source, wanted);
     }
     plan.layers.push_back(plan_layer(source, wanted, method, random));
   }

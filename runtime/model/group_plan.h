@@ -30,8 +30,8 @@ struct GroupPlan {
 
   // Every layer as the checkpoint has it.
   static GroupPlan identity(const ModelConfig& config);
-  // groups[l] for each layer, or one number for all. Contiguous heads form a group (paper: h -> floor(h G / H)). Each must divide the layer's
-  // KV heads; throws kUsage naming layer and numbers. `seed` chooses the heads of kRandom.
+  // groups[l] for each layer, or one number for all. Contiguous heads form a group (paper: h -> floor(h G / H)). Each
+  // must divide the layer's KV heads; throws kUsage naming layer and numbers. `seed` chooses the heads of kRandom.
   static GroupPlan contiguous(const ModelConfig& config, const std::vector<std::uint32_t>& groups, PoolMethod method,
                               std::uint64_t seed = 0);
   // Parses GROUPS as the command line takes it: "4" or "8,8,4,2". Throws kUsage.

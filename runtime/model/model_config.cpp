@@ -49,11 +49,12 @@ void check_config(const ModelConfig& config, const std::string& file) {
     throw_error(ErrorCode::kBadModel, "{}: head_dim is {}, expected a multiple of 8", file, config.head_dim);
   }
   if (config.rotary_dims % 2 != 0) {
-    throw_error(ErrorCode::kBadModel, "{}: rotary dimensions are {}, expected an even number", file, config.rotary_dims);
+    throw_error(ErrorCode::kBadModel, "{}: rotary dimensions are {}, expected an even number", file,
+                config.rotary_dims);
   }
   if (std::uint64_t{config.query_heads} * config.head_dim > kMaxWidth) {
-    throw_error(ErrorCode::kBadModel, "{}: {} query heads of {} elements exceed a width of {}", file, config.query_heads,
-                config.head_dim, kMaxWidth);
+    throw_error(ErrorCode::kBadModel, "{}: {} query heads of {} elements exceed a width of {}", file,
+                config.query_heads, config.head_dim, kMaxWidth);
   }
   if (!(config.norm_epsilon >= 0 && config.norm_epsilon < 1)) {
     throw_error(ErrorCode::kBadModel, "{}: norm epsilon is {}, expected 0 to 1", file, config.norm_epsilon);
@@ -76,8 +77,8 @@ void check_config(const ModelConfig& config, const std::string& file) {
   for (std::size_t i = 0; i < config.layers.size(); ++i) {
     const std::uint32_t groups = config.layers[i].kv_heads;
     if (groups == 0 || groups > config.query_heads || config.query_heads % groups != 0) {
-      throw_error(ErrorCode::kBadModel, "{}: layer {} has {} KV heads, expected a divisor of its {} query heads", file, i,
-                  groups, config.query_heads);
+      throw_error(ErrorCode::kBadModel, "{}: layer {} has {} KV heads, expected a divisor of its {} query heads", file,
+                  i, groups, config.query_heads);
     }
   }
 }

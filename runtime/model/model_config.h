@@ -13,7 +13,8 @@ namespace regroup {
 
 enum class RopeScaling { kNone, kLinear, kLlama3, kYarn };
 
-// How rotary angles follow from positions: angle(position, plane p) = position * frequency_p, frequency_p from theta and the scaling.
+// How rotary angles follow from positions: angle(position, plane p) = position * frequency_p, frequency_p from theta
+// and the scaling.
 struct RopeConfig {
   double theta = 10000.0;
   RopeScaling scaling = RopeScaling::kNone;
@@ -34,12 +35,12 @@ struct LayerConfig {
 };
 
 struct ModelConfig {
-  std::string architecture;    // row of architectures.def
-  std::string name;            // what the file calls the model, escaped; may be empty
+  std::string architecture;  // row of architectures.def
+  std::string name;          // what the file calls the model, escaped; may be empty
   std::uint32_t hidden = 0;
   std::uint32_t feed_forward = 0;
   std::uint32_t vocabulary = 0;
-  std::uint32_t query_heads = 0;   // H
+  std::uint32_t query_heads = 0;  // H
   std::uint32_t head_dim = 0;
   std::uint32_t rotary_dims = 0;
   std::uint32_t context_length = 0;  // trained context
@@ -49,20 +50,20 @@ struct ModelConfig {
   float final_soft_cap = 0;
   GatedActivation activation = GatedActivation::kSilu;
   RopeConfig rope;
-  RopeConfig local_rope;             // sliding-window layers of Gemma 3
+  RopeConfig local_rope;  // sliding-window layers of Gemma 3
   std::vector<LayerConfig> layers;
 
   // Conventions of the file that the loader removes.
   RopeLayout file_rope_layout = RopeLayout::kInterleaved;
-  bool norms_lack_one = false;       // Hugging Face Gemma stores w where the norm multiplies by 1 + w
+  bool norms_lack_one = false;  // Hugging Face Gemma stores w where the norm multiplies by 1 + w
 
   std::uint32_t layer_count() const { return static_cast<std::uint32_t>(layers.size()); }
   std::uint32_t most_kv_heads() const;
   std::uint32_t query_columns() const { return query_heads * head_dim; }
 };
 
-// Checks what every architecture needs: counts within ceilings, kv_heads dividing query_heads, head_dim 32..256 and a multiple of 8, ...
-// Throws kBadModel naming `file`, the field, what was found and what was expected.
+// Checks what every architecture needs: counts within ceilings, kv_heads dividing query_heads, head_dim 32..256 and a
+// multiple of 8, ... Throws kBadModel naming `file`, the field, what was found and what was expected.
 void check_config(const ModelConfig& config, const std::string& file);
 
 }  // namespace regroup

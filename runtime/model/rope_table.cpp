@@ -63,7 +63,7 @@ std::vector<double> rope_frequencies(const RopeConfig& config, std::uint32_t rot
   return frequencies;
 }
 
-std::vector<float> rope_table(const RopeConfig& config, std::uint32_t rotary_dims, std::uint32_t positions) {
+std::vector<float> make_rope_table(const RopeConfig& config, std::uint32_t rotary_dims, std::uint32_t positions) {
   const std::vector<double> frequencies = rope_frequencies(config, rotary_dims);
   std::vector<float> table;
   table.reserve(std::size_t{positions} * rotary_dims);

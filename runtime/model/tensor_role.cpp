@@ -30,7 +30,8 @@ bool is_per_layer(const TensorName& row) {
   return row.gguf.find("{}") != std::string_view::npos || row.hugging_face.find("{}") != std::string_view::npos;
 }
 
-TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& rows, std::uint32_t layers) : file_(file) {
+TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& rows, std::uint32_t layers)
+    : file_(file) {
   std::set<const FileTensor*> known;
   for (const TensorName& row : rows) {
     if (pattern(row, file.kind()).empty()) continue;
@@ -49,9 +50,10 @@ TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& r
   }
   for (const FileTensor& tensor : file.tensors()) {
     if (!known.contains(&tensor) && !is_derived_buffer(tensor.name)) {
-      throw_error(ErrorCode::kBadModel,
-                  "{}: tensor '{}' is unknown to this architecture; a file with weights that would be ignored is refused",
-                  file.path().string(), escaped(tensor.name));
+      throw_error(
+          ErrorCode::kBadModel,
+          "{}: tensor '{}' is unknown to this architecture; a file with weights that would be ignored is refused",
+          file.path().string(), escaped(tensor.name));
     }
   }
 }

@@ -38,7 +38,8 @@ enum class TensorRole {
   kPostFeedForwardNorm,
 };
 
-// One row of an architecture's table. "{}" in a name stands for the layer number. An empty name: that kind of file has no such tensor.
+// One row of an architecture's table. "{}" in a name stands for the layer number. An empty name: that kind of file has
+// no such tensor.
 struct TensorName {
   TensorRole role;
   std::string_view gguf;
@@ -53,7 +54,8 @@ bool is_per_layer(const TensorName& row);
 // Finds the tensors of an architecture in a file. Hugging Face files may put "model." or nothing in front of names.
 class TensorTable {
  public:
-  // Throws kBadModel for a required tensor that is missing and for a tensor that no row names (left out, it would change the result unseen).
+  // Throws kBadModel for a required tensor that is missing and for a tensor that no row names (left out, it would
+  // change the result unseen).
   TensorTable(const ModelFile& file, const std::vector<TensorName>& rows, std::uint32_t layers);
 
   // nullptr when the file lacks an optional tensor.

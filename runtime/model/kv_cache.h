@@ -1,0 +1,38 @@
+// The key/value cache of one sequence: sized by each layer's groups, cut where a buffer limit demands it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "runtime/gpu/buffer.h"
+#include "runtime/model/model_config.h"
+#include "runtime/ops/kv_cache_layout.h"
+
+namespace regroup {
+
+// Cache bytes that one position takes over all layers: 2 * sum of groups * head_dim elements, scales included.
+std::uint64_t kv_bytes_per_token(const ModelConfig& config, const std::vector<std::uint32_t>& groups, CacheType type);
+
+// Throws kUsage when head_dim does not fit the cache type (q8_0 and q4_0 need a multiple of 32).
+void check_cache_type(const ModelConfig& config, CacheType type);
+
+class KvCache {
+ public:
+  // `positions` is rounded up to kPositionStep. groups: one number per layer.
+  KvCache(Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups, CacheType type,
+          std::uint32_t positions);
+
+  const KvCacheLayer& layer(std::uint32_t index) const { return layers_[index]; }
+  CacheType type() const { return type_; }
+  std::uint32_t capacity() const { return capacity_; }
+  // Exactly capacity() * kv_bytes_per_token().
+  std::uint64_t bytes() const { return arena_.requested_bytes(); }
+
+ private:
+  Arena arena_;
+  CacheType type_;
+  std::uint32_t capacity_;
+  std::vector<KvCacheLayer> layers_;
+};
+
+}  // namespace regroup

@@ -1,0 +1,56 @@
+#include "runtime/model/model.h"
+
+#include "runtime/core/error.h"
+#include "runtime/model/model_loader.h"
+
+namespace regroup {
+namespace {
+
+ModelConfig read_config(const Architecture& architecture, const ModelFile& file) {
+  ModelConfig config =
+      file.kind() == ModelFileKind::kGguf ? architecture.read_gguf(file) : architecture.read_hugging_face(file);
+  config.architecture = architecture.name;
+  check_config(config, file.path().string());
+  return config;
+}
+
+}  // namespace
+
+ModelOutline read_outline(const ModelFile& file) {
+  ModelOutline outline;
+  outline.architecture = &architecture_of(file);
+  outline.config = read_config(*outline.architecture, file);
+  const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
+  check_shapes(table, outline.config);
+  for (const FileTensor& tensor : file.tensors()) outline.parameters += tensor.elements();
+  outline.file_bytes = file.file_bytes();
+  return outline;
+}
+
+WeightBytes weight_bytes(const ModelFile& file, const ModelOutline& outline, const KernelProfile& profile) {
+  const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
+  WeightBytes bytes;
+  for (const FileTensor& tensor : file.tensors()) {
+    if (tensor.shape.size() < 2) {
+      bytes.vectors += (tensor.elements() + 31) / 32 * 32 * 4;
+    } else {
+      bytes.matrices += PanelLayout{tensor.format, static_cast<std::uint32_t>(tensor.rows()),
+                                    static_cast<std::uint32_t>(tensor.columns()), profile.panel_rows}
+                            .bytes();
+    }
+  }
+  return bytes;
+}
+
+std::unique_ptr<Model> Model::load(Device& device, const KernelProfile& profile, const ModelFile& file,
+                                   const Progress& progress, const CancelFlag* cancel) {
+  const ModelOutline outline = read_outline(file);
+  std::unique_ptr<Model> model(new Model(device, profile));
+  model->architecture_ = outline.architecture;
+  model->config_ = outline.config;
+  const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
+  ModelLoader(*model, table, progress, cancel).load();
+  return model;
+}
+
+}  // namespace regroup

@@ -1,0 +1,90 @@
+#include "runtime/model/rope_config.h"
+
+#include <cmath>
+
+#include "runtime/core/error.h"
+
+namespace regroup {
+namespace {
+
+double yarn_magnitude(double factor, double scale) {
+  return factor <= 1 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
+}
+
+// The fields of rope_scaling, or of rope_parameters, which are the same but for rope_theta.
+void read_scaling(const JsonFields& fields, double context_length, RopeConfig& rope) {
+  std::string type = fields.find_string("rope_type").value_or("");
+  if (type.empty()) type = fields.find_string("type").value_or("default");
+  if (type == "default") return;
+  rope.factor = fields.find_number("factor").value_or(1.0);
+  rope.original_context = fields.find_number("original_max_position_embeddings").value_or(context_length);
+  if (type == "linear") {
+    rope.scaling = RopeScaling::kLinear;
+  } else if (type == "llama3") {
+    rope.scaling = RopeScaling::kLlama3;
+    rope.low_frequency_factor = fields.find_number("low_freq_factor").value_or(1.0);
+    rope.high_frequency_factor = fields.find_number("high_freq_factor").value_or(4.0);
+    if (rope.high_frequency_factor == rope.low_frequency_factor)
+      fields.refuse("high_freq_factor", "equals low_freq_factor");
+  } else if (type == "yarn") {
+    rope.scaling = RopeScaling::kYarn;
+    rope.beta_fast = fields.find_number("beta_fast").value_or(32.0);
+    rope.beta_slow = fields.find_number("beta_slow").value_or(1.0);
+    rope.truncate_range = fields.find_bool("truncate").value_or(true);
+    const auto given = fields.find_number("attention_factor");
+    const auto mscale = fields.find_number("mscale");
+    const auto mscale_all = fields.find_number("mscale_all_dim");
+    if (given) {
+      rope.attention_factor = *given;
+    } else if (mscale && mscale_all && *mscale != 0 && *mscale_all != 0) {
+      rope.attention_factor = yarn_magnitude(rope.factor, *mscale) / yarn_magnitude(rope.factor, *mscale_all);
+    } else {
+      rope.attention_factor = yarn_magnitude(rope.factor, 1.0);
+    }
+  } else {
+    fields.refuse("rope_type", fmt::format("is '{}'; known are default, linear, llama3 and yarn", escaped(type)));
+  }
+}
+
+}  // namespace
+
+RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix, double default_theta) {
+  const auto key = [&](std::string_view name) { return fmt::format("{}.rope.{}", prefix, name); };
+  RopeConfig rope;
+  rope.theta = metadata.find_f32(key("freq_base")).value_or(static_cast<float>(default_theta));
+  const auto factor = metadata.find_f32(key("scaling.factor"));
+  const auto old_linear = metadata.find_f32(key("scale_linear"));
+  const std::string type = metadata.find_string(key("scaling.type")).value_or(factor || old_linear ? "linear" : "none");
+  if (type == "none") return rope;
+  rope.factor = factor ? *factor : old_linear.value_or(1.0f);
+  if (type == "linear") {
+    rope.scaling = RopeScaling::kLinear;
+  } else if (type == "yarn") {
+    rope.scaling = RopeScaling::kYarn;
+    const auto original = metadata.find_u32(key("scaling.original_context_length"));
+    rope.original_context = original ? *original : metadata.get_u32(fmt::format("{}.context_length", prefix));
+    rope.attention_factor =
+        yarn_magnitude(rope.factor, 1.0) * metadata.find_f32(key("scaling.attn_factor")).value_or(1.0f);
+  } else {
+    metadata.refuse(key("scaling.type"), fmt::format("is '{}'; known are none, linear and yarn", escaped(type)));
+  }
+  return rope;
+}
+
+RopeConfig read_hugging_face_rope(const JsonFields& config, double default_theta, double context_length,
+                                  std::string_view part) {
+  RopeConfig rope;
+  rope.theta = default_theta;
+  if (const auto parameters = config.find_object("rope_parameters")) {
+    const auto nested = part.empty() ? std::nullopt : parameters->find_object(part);
+    const JsonFields& fields = nested ? *nested : *parameters;
+    rope.theta = fields.find_number("rope_theta").value_or(config.find_number("rope_theta").value_or(default_theta));
+    read_scaling(fields, context_length, rope);
+    return rope;
+  }
+  rope.theta = config.find_number("rope_theta").value_or(default_theta);
+  if (const auto scaling = config.find_object("rope_scaling")) read_scaling(*scaling, context_length, rope);
+  return rope;
+}
+
+}  // namespace regroup

@@ -1,0 +1,91 @@
+#include "runtime/model/standard_config.h"
+
+#include <cmath>
+
+#include "runtime/core/error.h"
+
+namespace regroup {
+namespace {
+
+// A layer count is used for allocation right away, before check_config sees the whole.
+constexpr std::uint32_t kMaxLayers = 1024;
+
+void derive(ModelConfig& config) {
+  config.attention_scale = config.head_dim == 0 ? 1.0f : static_cast<float>(1.0 / std::sqrt(config.head_dim));
+}
+
+}  // namespace
+
+ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
+  const GgufMetadata& metadata = file.metadata();
+  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", prefix, name); };
+  ModelConfig config;
+  config.name = escaped(metadata.find_string("general.name").value_or(""));
+  const std::uint32_t layers = metadata.get_u32(key("block_count"));
+  if (layers == 0 || layers > kMaxLayers)
+    metadata.refuse(key("block_count"), fmt::format("is {}, expected 1 to {}", layers, kMaxLayers));
+  config.hidden = metadata.get_u32(key("embedding_length"));
+  config.context_length = metadata.get_u32(key("context_length"));
+  config.feed_forward = metadata.get_u32(key("feed_forward_length"));
+  config.query_heads = metadata.get_u32(key("attention.head_count"));
+  if (config.query_heads == 0) metadata.refuse(key("attention.head_count"), "is 0");
+  config.norm_epsilon = metadata.get_f32(key("attention.layer_norm_rms_epsilon"));
+  config.head_dim = metadata.find_u32(key("attention.key_length")).value_or(config.hidden / config.query_heads);
+  const std::uint32_t value_length = metadata.find_u32(key("attention.value_length")).value_or(config.head_dim);
+  if (value_length != config.head_dim) {
+    metadata.refuse(key("attention.value_length"),
+                    fmt::format("is {}, keys have {}; equal lengths are supported", value_length, config.head_dim));
+  }
+  config.rotary_dims = metadata.find_u32(key("rope.dimension_count")).value_or(config.head_dim);
+
+  const std::string heads_key = key("attention.head_count_kv");
+  config.layers.resize(layers);
+  if (metadata.is_array(heads_key)) {
+    const auto heads = metadata.get_u32s(heads_key);
+    if (heads.size() != layers)
+      metadata.refuse(heads_key, fmt::format("has {} values for {} layers", heads.size(), layers));
+    for (std::uint32_t l = 0; l < layers; ++l) config.layers[l].kv_heads = heads[l];
+  } else {
+    const std::uint32_t heads = metadata.find_u32(heads_key).value_or(config.query_heads);
+    for (LayerConfig& layer : config.layers) layer.kv_heads = heads;
+  }
+  const FileTensor* embedding = file.find("token_embd.weight");
+  if (embedding == nullptr) {
+    throw_error(ErrorCode::kBadModel, "{}: tensor 'token_embd.weight' is missing", file.path().string());
+  }
+  if (embedding->rows() > 0xffffffffu) {
+    throw_error(ErrorCode::kBadModel, "{}: tensor 'token_embd.weight' has {} rows", file.path().string(),
+                embedding->rows());
+  }
+  config.vocabulary = static_cast<std::uint32_t>(embedding->rows());
+  derive(config);
+  return config;
+}
+
+ModelConfig read_standard_hugging_face(const JsonFields& json, const HuggingFaceDefaults& defaults) {
+  ModelConfig config;
+  config.name = escaped(json.find_string("_name_or_path").value_or(""));
+  const std::uint32_t layers = json.get_u32("num_hidden_layers");
+  if (layers == 0 || layers > kMaxLayers)
+    json.refuse("num_hidden_layers", fmt::format("is {}, expected 1 to {}", layers, kMaxLayers));
+  config.hidden = json.get_u32("hidden_size");
+  config.feed_forward = json.get_u32("intermediate_size");
+  config.vocabulary = json.get_u32("vocab_size");
+  config.query_heads = json.get_u32("num_attention_heads");
+  if (config.query_heads == 0) json.refuse("num_attention_heads", "is 0");
+  config.context_length = json.find_u32("max_position_embeddings").value_or(2048);
+  config.norm_epsilon = static_cast<float>(json.find_number("rms_norm_eps").value_or(defaults.norm_epsilon));
+  config.head_dim = json.find_u32("head_dim")
+                        .value_or(defaults.head_dim != 0 ? defaults.head_dim : config.hidden / config.query_heads);
+  const double partial = json.find_number("partial_rotary_factor").value_or(1.0);
+  if (!(partial >= 0 && partial <= 1)) json.refuse("partial_rotary_factor", "is not between 0 and 1");
+  config.rotary_dims = static_cast<std::uint32_t>(config.head_dim * partial);
+  config.layers.resize(layers);
+  const std::uint32_t heads =
+      json.find_u32("num_key_value_heads").value_or(defaults.kv_heads != 0 ? defaults.kv_heads : config.query_heads);
+  for (LayerConfig& layer : config.layers) layer.kv_heads = heads;
+  derive(config);
+  return config;
+}
+
+}  // namespace regroup

@@ -3,12 +3,11 @@
 #include "runtime/core/error.h"
 #include "runtime/text/end_of_generation.h"
 #include "runtime/text/pre_tokenizer_names.h"
+#include "runtime/text/space_symbol.h"
 #include "runtime/text/token_table.h"
 
 namespace regroup {
 namespace {
-
-constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581
 
 // The special ids that files of each kind may leave out because SentencePiece has always had them there.
 void set_special_ids(TokenizerSpec& spec, const Vocabulary& from) {

@@ -2,13 +2,12 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/utf8.h"
+#include "runtime/text/space_symbol.h"
 #include "runtime/text/unicode/normal_form.h"
 #include "runtime/text/unicode/properties.h"
 
 namespace regroup {
 namespace {
-
-constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581
 
 // A text that grows past this on its way through the normaliser comes from a file made to do so.
 constexpr std::size_t kMaxNormalizedBytes = std::size_t{1} << 30;

@@ -10,6 +10,7 @@
 #include "runtime/text/gguf_spec.h"
 #include "runtime/text/normalizer.h"
 #include "runtime/text/pre_tokenizer.h"
+#include "runtime/text/space_symbol.h"
 #include "runtime/text/token_model.h"
 #include "runtime/text/token_table.h"
 
@@ -17,7 +18,6 @@ namespace regroup {
 namespace {
 
 constexpr std::size_t kMaxTokens = std::size_t{4} << 20;
-constexpr std::string_view kSpaceSymbol = "\xe2\x96\x81";  // U+2581
 
 [[noreturn]] void refuse(const std::string& what) {
   throw_error(ErrorCode::kBadModel, "tokenizer: {}; the file is damaged or not supported", what);
@@ -136,19 +136,14 @@ std::string Tokenizer::piece(std::uint32_t id) const {
   p.check_id(id);
   const std::string& token = p.spec.tokens[id];
   const TokenType type = p.spec.types[id];
-  if (type == TokenType::kControl || type == TokenType::kUnknown || type == TokenType::kUserDefined) return token;
-  if (p.spec.model == TokenizerSpec::Model::kByteLevelBpe) return unspell_bytes(token).value_or(token);
-  if (const auto byte = parse_byte_token(token); byte && (type == TokenType::kByte || p.spec.byte_fallback)) {
+  const bool byte_level = p.spec.model == TokenizerSpec::Model::kByteLevelBpe;
+  if (type == TokenType::kControl || type == TokenType::kUnknown) return token;
+  if (byte_level) return type == TokenType::kUserDefined ? token : unspell_bytes(token).value_or(token);
+  if (const auto byte = parse_byte_token(token);
+      byte && type != TokenType::kUserDefined && (type == TokenType::kByte || p.spec.byte_fallback)) {
     return std::string(1, static_cast<char>(*byte));
   }
-  std::string out;
-  for (std::size_t at = 0; at < token.size();) {
-    const std::size_t found = std::min(token.find(kSpaceSymbol, at), token.size());
-    out += std::string_view(token).substr(at, found - at);
-    if (found < token.size()) out += ' ';
-    at = found + kSpaceSymbol.size();
-  }
-  return out;
+  return with_plain_spaces(token);
 }
 
 std::string Tokenizer::decode(std::span<const std::uint32_t> ids, bool show_special) const {

@@ -26,10 +26,17 @@ WeightMatrix allocate_matrix(Device& device, Arena& arena, const PanelLayout& la
   constexpr std::uint64_t kUsefulTexels = 1u << 24;
   std::uint64_t limit = std::min(limits.max_storage_buffer_range, limits.max_allocation_bytes);
   if (limits.max_texel_elements >= kUsefulTexels) limit = std::min(limit, limits.max_texel_elements * 16);
-  const std::uint64_t panels_per_slice = limit / layout.panel_bytes();
+  std::uint64_t panels_per_slice = limit / layout.panel_bytes();
+  // Cuts at multiples of 32 rows where panels are lower: pairs of rows (gate and up) and heads stay together.
+  constexpr std::uint32_t kCutRows = 32;
+  const std::uint32_t panels_per_cut = std::max(1u, kCutRows / layout.panel_rows);
+  if (panels_per_slice < layout.panels() && panels_per_slice >= panels_per_cut) {
+    panels_per_slice -= panels_per_slice % panels_per_cut;
+  }
   if (panels_per_slice == 0) {
-    throw_error(ErrorCode::kOutOfMemory, "{}: one panel of {} rows takes {} bytes, more than this device's buffers hold ({})",
-                name, layout.panel_rows, layout.panel_bytes(), limit);
+    throw_error(ErrorCode::kOutOfMemory,
+                "{}: one panel of {} rows takes {} bytes, more than this device's buffers hold ({})", name,
+                layout.panel_rows, layout.panel_bytes(), limit);
   }
   WeightMatrix matrix{layout.format, layout.rows, layout.columns, layout.panel_rows, {}};
   for (std::uint32_t panel = 0; panel < layout.panels();) {

@@ -1,0 +1,158 @@
+#include "runtime/ops/linear.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+#include "runtime/core/error.h"
+#include "shaders/linear/linear.h"
+
+namespace regroup {
+namespace {
+
+// One kernel of shaders/linear/kernels.def and what a workgroup of it owns.
+struct Variant {
+  std::string_view name;  // without the format
+  std::uint32_t rows;
+  std::uint32_t tokens;
+  bool tiled;  // grid (tiles of tokens, groups of rows); otherwise (groups of rows folded into x and y, 1, tokens)
+};
+
+Variant decode_variant(const KernelProfile& profile) {
+  if (profile.shape == ProductShape::kColumnsPerLane) {
+    return {profile.reduction == Reduction::kSubgroup ? "linear_decode_subgroup" : "linear_decode_shared", 2, 1, false};
+  }
+  if (profile.texel_loads) return {"linear_decode_texel", profile.panel_rows, 1, false};
+  if (profile.broadcast == Broadcast::kBroadcast) return {"linear_decode_ssbo", profile.panel_rows, 1, false};
+  return {"linear_decode_plain", profile.panel_rows, 1, false};
+}
+
+// The kernel for the next `tokens` tokens; more than its tile are done in several tiles.
+Variant variant_for(const KernelProfile& profile, std::uint32_t tokens) {
+  if (profile.shape == ProductShape::kColumnsPerLane) {
+    // A tile of 32 tokens does up to 32 tokens' work; a few tokens are cheaper one by one, their weights still cached.
+    return tokens <= 4 ? decode_variant(profile) : Variant{"linear_prefill_shared", 64, 32, true};
+  }
+  if (tokens == 1) return decode_variant(profile);
+  if (profile.texel_loads) {
+    return tokens <= 4 ? Variant{"linear_prefill_texel_few", profile.panel_rows, 4, true}
+                       : Variant{"linear_prefill_texel", profile.panel_rows, 8, true};
+  }
+  if (profile.broadcast == Broadcast::kBroadcast) return {"linear_prefill_ssbo", profile.panel_rows, 4, true};
+  return {"linear_prefill_plain", profile.panel_rows, 4, true};
+}
+
+// How many of the next `tokens` tokens one dispatch takes: whole tiles, if a smaller kernel suits the rest better.
+std::uint32_t tokens_of_dispatch(const KernelProfile& profile, const Variant& variant, std::uint32_t tokens) {
+  if (!variant.tiled) return profile.shape == ProductShape::kColumnsPerLane ? tokens : 1;
+  const std::uint32_t rest = tokens % variant.tokens;
+  if (rest == 0 || tokens < variant.tokens) return tokens;
+  return variant_for(profile, rest).name == variant.name ? tokens : tokens - rest;
+}
+
+void check(const KernelProfile& profile, const Linear& op) {
+  const WeightMatrix& weight = op.weight;
+  REGROUP_CHECK(op.tokens > 0 && weight.rows > 0 && weight.columns > 0);
+  REGROUP_CHECK(weight.panel_rows == profile.panel_rows);
+  REGROUP_CHECK(op.x.offset % 4 == 0 && op.x.stride % 4 == 0);
+  REGROUP_CHECK(!op.norm_gain || op.tokens <= kFusedNormTokens);
+  // Texels of gain that every device guarantees.
+  REGROUP_CHECK(!op.norm_gain || weight.columns <= 4 * 65536);
+  // lavapipe silently ends an invocation after 65535 loop trips.
+  REGROUP_CHECK(weight.layout().blocks() <= 30000);
+  const std::uint32_t outputs = op.gated == GatedActivation::kNone ? weight.rows : weight.rows / 2;
+  const std::uint64_t padded = std::uint64_t{32} * weight.layout().blocks();
+  REGROUP_CHECK((op.x.offset + std::uint64_t{op.tokens - 1} * op.x.stride + padded) * 4 <= op.x.buffer.size_bytes);
+  REGROUP_CHECK((op.y.offset + std::uint64_t{op.tokens - 1} * op.y.stride + outputs) * 4 <= op.y.buffer.size_bytes);
+  REGROUP_CHECK(!op.norm_gain || padded * 4 <= op.norm_gain.size_bytes);
+  REGROUP_CHECK(!op.bias || std::uint64_t{weight.rows} * 4 <= op.bias.size_bytes);
+  if (op.gated != GatedActivation::kNone) {
+    REGROUP_CHECK(weight.rows % 2 == 0);
+    for (const WeightSlice& slice : weight.slices) REGROUP_CHECK(slice.first_row % 2 == 0 && slice.rows % 2 == 0);
+  }
+}
+
+std::uint32_t flags(const Linear& op) {
+  std::uint32_t bits = 0;
+  if (op.bias) bits |= LINEAR_BIAS;
+  if (op.accumulate) bits |= LINEAR_ACCUMULATE;
+  if (op.gated == GatedActivation::kSilu) bits |= LINEAR_SILU;
+  if (op.gated == GatedActivation::kGeluTanh) bits |= LINEAR_GELU_TANH;
+  return bits;
+}
+
+const Kernel& kernel_of(Device& device, const KernelProfile& profile, const Linear& op, const Variant& variant) {
+  shader::LinearConstants constants;
+  // A row of few blocks leaves half of a larger workgroup idle.
+  constants.workgroup_size = std::min(profile.lanes, op.weight.layout().blocks() > 32 ? 64u : 32u);
+  constants.with_norm = op.norm_gain ? 1 : 0;
+  return device.kernel(fmt::format("{}_{}", variant.name, format_info(op.weight.format).name), as_words(constants));
+}
+
+// Tokens first .. first + count - 1 times one slice, in dispatches that fit the submission budget.
+void record_slice(CommandList& list, const Kernel& kernel, const Variant& variant, const Linear& op,
+                  const WeightSlice& slice, std::uint32_t first, std::uint32_t count) {
+  const PanelLayout layout = op.weight.layout();
+  const auto panel_chunks = static_cast<std::uint32_t>(layout.panel_chunks());
+  // A piece of x stands in for the vectors that this product has not; a view of all of x may be too long for a texel
+  // view.
+  const BufferView unused(*op.x.buffer.buffer, op.x.buffer.offset_bytes, 16);
+  const BufferView gain =
+      op.norm_gain ? BufferView(*op.norm_gain.buffer, op.norm_gain.offset_bytes, std::uint64_t{128} * layout.blocks())
+                   : unused;
+  const std::array<Bind, 5> bindings = {
+      {{0, slice.panels}, {1, op.x.buffer}, {2, op.y.buffer}, {3, gain}, {4, op.bias ? op.bias : unused}}};
+
+  // Rows per dispatch: a multiple of what a workgroup owns and of whole panels, which is the same or 1.
+  const auto work_of = [&](double rows) {
+    return Work{.bytes = rows / layout.panel_rows * static_cast<double>(layout.panel_bytes()),
+                .flops = 2.0 * rows * layout.columns * count};
+  };
+  const SubmitBudget& budget = list.device().budget();
+  const std::uint32_t row_groups = (slice.rows + variant.rows - 1) / variant.rows;
+  const double parts = std::clamp(std::ceil(budget.estimate_ms(work_of(slice.rows)) / budget.max_ms()), 1.0,
+                                  static_cast<double>(row_groups));
+  std::uint32_t groups_per_part = static_cast<std::uint32_t>(std::ceil(static_cast<double>(row_groups) / parts));
+  constexpr std::uint32_t kMaxGroups = 65535;
+  if (variant.tiled) groups_per_part = std::min(groups_per_part, kMaxGroups);
+
+  for (std::uint32_t group = 0; group < row_groups; group += groups_per_part) {
+    const std::uint32_t groups = std::min(groups_per_part, row_groups - group);
+    const std::uint32_t row = group * variant.rows;
+    const std::uint32_t rows = std::min(slice.rows - row, groups * variant.rows);
+    shader::LinearPush push{};
+    push.rows = rows;
+    push.first_row = slice.first_row + row;
+    push.skip_chunks = (slice.skip_panels + row / layout.panel_rows) * panel_chunks;
+    push.panel_chunks = panel_chunks;
+    push.columns = layout.columns;
+    push.blocks = layout.blocks();
+    push.tokens = count;
+    push.x_offset = (op.x.offset + first * op.x.stride) / 4;
+    push.x_stride = op.x.stride / 4;
+    push.y_offset = op.y.offset + first * op.y.stride;
+    push.y_stride = op.y.stride;
+    push.flags = flags(op);
+    push.epsilon = op.norm_epsilon;
+    Groups grid{(count + variant.tokens - 1) / variant.tokens, groups, 1};
+    if (!variant.tiled) grid = {std::min(groups, kMaxGroups), (groups + kMaxGroups - 1) / kMaxGroups, count};
+    list.dispatch(kernel, bindings, as_words(push), grid, work_of(rows));
+  }
+}
+
+}  // namespace
+
+void record(CommandList& list, const KernelProfile& profile, const Linear& op) {
+  check(profile, op);
+  for (std::uint32_t first = 0; first < op.tokens;) {
+    const std::uint32_t left = op.tokens - first;
+    const Variant variant = variant_for(profile, left);
+    const std::uint32_t count = tokens_of_dispatch(profile, variant, left);
+    const Kernel& kernel = kernel_of(list.device(), profile, op, variant);
+    for (const WeightSlice& slice : op.weight.slices) record_slice(list, kernel, variant, op, slice, first, count);
+    first += count;
+  }
+}
+
+}  // namespace regroup

@@ -1,0 +1,40 @@
+// Contract of the products with a weight matrix: shaders/linear/*.comp.
+//
+//   y[t, m] = f * (sum over k of W[m, k] * gain[k] * x[t, k]) + bias[m]  (+ y[t, m] with kLinearAccumulate)
+//   gated:  y[t, i] = act(y'[t, 2i]) * y'[t, 2i + 1], where y' is the line above without accumulation
+//   f = 1 / sqrt(mean over k of x[t, k]^2 + epsilon) with a norm (gain is then a factor of x), otherwise 1 and no gain: RMSNorm (Zhang and Sennrich
+//   2019) is linear but for f, so that f may be applied at the end. gated: SwiGLU, GeGLU (Shazeer 2020).
+//
+// Bindings (T: uniform texel buffer of 16-byte elements in the *_texel kernels, storage buffer in all others):
+//   0 weights  T  uvec4 chunks of one slice (runtime/formats/panel_layout.h)
+//   1 x        T  vec4 [tokens][columns rounded up to 32] at x_offset + t * x_stride
+//   2 y           f32  [tokens][matrix rows, half of them when gated] at y_offset + t * y_stride
+//   3 gain        uniform texel buffer everywhere (<= 65536 texels, the guaranteed minimum: K <= 262144), [columns rounded up to 32], decode only
+//   4 bias        f32  [matrix rows]
+// That makes 4 storage buffers at most. Bindings that a flag leaves unused may hold anything.
+//
+// Row per lane (CPU drivers): a workgroup is one subgroup of LANES invocations and owns a panel of LANES * 4 rows, each invocation
+// 4 whole rows, for one token (decode) or TOKENS tokens (prefill); nothing is reduced and there is no barrier. panel_rows must be
+// LANES * 4.
+// Columns per lane (GPUs, panel_rows 1): decode: a workgroup owns ROWS rows of one token, an invocation every workgroup_size-th block of 32 columns
+// of each; prefill: a workgroup of 64 owns a tile of 64 rows x 32 tokens and stages blocks of 32 columns as floats in shared memory.
+//
+// Rows and tokens may be any number: stores are masked, loads clamped. Rows beyond 65535 workgroups go on in y: group = x + y * groups_x.
+#include "shaders/common/interop.h"
+
+#define LINEAR_CONSTANTS(CONSTANT)    \
+  CONSTANT(0, uint, workgroup_size, 64) \
+  CONSTANT(1, uint, with_norm, 0)
+REGROUP_SPECIALIZATION(LinearConstants, LINEAR_CONSTANTS)
+
+// rows: of this slice; first_row: of the matrix (where its results, and its biases, begin); skip_chunks: chunks of the buffer before the slice.
+// panel_chunks: chunks of a panel; x_offset, x_stride: in vec4; y_offset, y_stride: in floats; tokens: of this dispatch.
+REGROUP_PUSH_CONSTANTS(LinearPush,
+  uint rows; uint first_row; uint skip_chunks; uint panel_chunks; uint columns; uint blocks; uint tokens;
+  uint x_offset; uint x_stride; uint y_offset; uint y_stride; uint flags; float epsilon;)
+
+#define LINEAR_BIAS 1u
+#define LINEAR_ACCUMULATE 2u
+#define LINEAR_SILU 4u
+#define LINEAR_GELU_TANH 8u
+#define LINEAR_GATED 12u

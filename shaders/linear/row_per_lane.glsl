@@ -1,0 +1,131 @@
+// What the row-per-lane kernels share: where an invocation's rows lie, how weights and activations are loaded and how a column of x reaches
+// every lane. A lane's four rows are the components of a vec4: fewer instructions for glslc to
+// digest, the same for the drivers. Compiled with LANES and
+//   TEXEL      texel buffers, neighbouring lanes own neighbouring rows, x by subgroupShuffle with a constant lane (lavapipe)
+//   BROADCAST  storage buffers, a lane owns neighbouring rows, x by subgroupBroadcast (SwiftShader)
+//   neither    storage buffers, a lane owns neighbouring rows, every lane loads all of x: no subgroup operation
+#ifndef REGROUP_LINEAR_ROW_PER_LANE_GLSL
+#define REGROUP_LINEAR_ROW_PER_LANE_GLSL
+
+#include "shaders/formats/weight.glsl"
+#include "shaders/formats/panel.glsl"
+#include "shaders/linear/finish.glsl"
+
+layout(local_size_x = LANES) in;
+
+#define ROW_GROUPS 4
+#define PANEL_ROWS uint(LANES * ROW_GROUPS)
+#define OF_ROWS(function, blocks, i) vec4(function(blocks[0], i), function(blocks[1], i), function(blocks[2], i), function(blocks[3], i))
+#define SUB_BLOCKS (WEIGHT_SUB_BLOCK == 16 ? 2 : 1)
+
+#ifdef TEXEL
+layout(binding = 0) uniform usamplerBuffer weights;
+layout(binding = 1) uniform samplerBuffer x;
+#define LOAD_WEIGHT(i) texelFetch(weights, int(i))
+#define LOAD_X(i) texelFetch(x, int(i))
+#define ROW_IN_PANEL(r) (uint(r) * uint(LANES) + gl_LocalInvocationID.x)
+#else
+layout(binding = 0) readonly buffer Weights { uvec4 weights[]; };
+layout(binding = 1) readonly buffer X { vec4 x[]; };
+#define LOAD_WEIGHT(i) weights[i]
+#define LOAD_X(i) x[i]
+#define ROW_IN_PANEL(r) (gl_LocalInvocationID.x * uint(ROW_GROUPS) + uint(r))
+#endif
+
+// 32 columns of x: piece j of a lane holds columns 4 * X_PIECE(j) .. + 3. X_COLUMN(SPREAD_X(pieces), i): column i (0..31, a constant) in
+// every lane.
+#ifdef TEXEL
+#define X_PIECES (8 / LANES)
+#define X_PIECE(j) (uint(j) * uint(LANES) + gl_LocalInvocationID.x)
+#define SPREAD_PIECES X_PIECES
+#define SPREAD_X(pieces) pieces
+#define X_COLUMN(spread, i) subgroupShuffle(spread[(i) / 4 / LANES][(i) & 3], uint((i) / 4 % LANES))
+#elif defined(BROADCAST)
+#define X_PIECES (8 / LANES)
+#define X_PIECE(j) (uint(j) * uint(LANES) + gl_LocalInvocationID.x)
+#define SPREAD_PIECES 8
+// One by one: glslc wants a literal lane and does not take a loop's variable for one.
+vec4[8] SPREAD_X(vec4 pieces[X_PIECES]) {
+  return vec4[8](subgroupBroadcast(pieces[0], 0u), subgroupBroadcast(pieces[1 / LANES], uint(1 % LANES)),
+                 subgroupBroadcast(pieces[2 / LANES], uint(2 % LANES)), subgroupBroadcast(pieces[3 / LANES], uint(3 % LANES)),
+                 subgroupBroadcast(pieces[4 / LANES], uint(4 % LANES)), subgroupBroadcast(pieces[5 / LANES], uint(5 % LANES)),
+                 subgroupBroadcast(pieces[6 / LANES], uint(6 % LANES)), subgroupBroadcast(pieces[7 / LANES], uint(7 % LANES)));
+}
+#define X_COLUMN(spread, i) spread[(i) / 4][(i) & 3]
+#else
+#define X_PIECES 8
+#define X_PIECE(j) uint(j)
+#define SPREAD_PIECES 8
+#define SPREAD_X(pieces) pieces
+#define X_COLUMN(spread, i) spread[(i) / 4][(i) & 3]
+#endif
+
+float sum4(vec4 v) {
+  return (v.x + v.y) + (v.z + v.w);
+}
+
+// The sums of x over the columns of sub-block 0 and 1 (with one sub-block: over all columns, in .x), in every lane.
+vec2 sub_block_sums(vec4 pieces[X_PIECES]) {
+#if defined(TEXEL) || defined(BROADCAST)
+#if LANES == 8
+  float sum = sum4(pieces[0]);
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  float other = subgroupShuffleXor(sum, 4u);
+#if WEIGHT_SUB_BLOCK == 16
+  return gl_LocalInvocationID.x < 4u ? vec2(sum, other) : vec2(other, sum);
+#else
+  return vec2(sum + other, 0.0);
+#endif
+#else
+#if WEIGHT_SUB_BLOCK == 16
+  vec2 sum = vec2(sum4(pieces[0]), sum4(pieces[1]));
+#else
+  vec2 sum = vec2(sum4(pieces[0] + pieces[1]), 0.0);
+#endif
+  sum += subgroupShuffleXor(sum, 1u);
+  sum += subgroupShuffleXor(sum, 2u);
+  return sum;
+#endif
+#else
+  vec4 low = (pieces[0] + pieces[1]) + (pieces[2] + pieces[3]);
+  vec4 high = (pieces[4] + pieces[5]) + (pieces[6] + pieces[7]);
+#if WEIGHT_SUB_BLOCK == 16
+  return vec2(sum4(low), sum4(high));
+#else
+  return vec2(sum4(low + high), 0.0);
+#endif
+#endif
+}
+
+// The sum of a lane's value over the lanes that hold different columns of x.
+float sum_over_columns(float value) {
+#if defined(TEXEL) || defined(BROADCAST)
+  value += subgroupShuffleXor(value, 1u);
+  value += subgroupShuffleXor(value, 2u);
+#if LANES == 8
+  value += subgroupShuffleXor(value, 4u);
+#endif
+#endif
+  return value;
+}
+
+// Stores the sums of an invocation's rows for one token.
+void store_rows(uint token, uint panel, vec4 sums) {
+#ifdef TEXEL
+  [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
+    uint row = panel * PANEL_ROWS + ROW_IN_PANEL(r);
+    float value = with_bias(sums[r], row);
+    if ((push.flags & LINEAR_GATED) != 0u) {
+      float up = subgroupShuffleXor(value, 1u);
+      if (row < push.rows && (row & 1u) == 0u) store(token, (push.first_row + row) / 2u, gate_product(value, up));
+    } else {
+      if (row < push.rows) store(token, push.first_row + row, value);
+    }
+  }
+#else
+  [[unroll]] for (int r = 0; r < ROW_GROUPS; r += 2) store_pair(token, panel * PANEL_ROWS + ROW_IN_PANEL(r), sums[r], sums[r + 1]);
+#endif
+}
+
+#endif

@@ -40,6 +40,8 @@ class TrackedIterator {
 // Builds the document and stops at the first thing that is not allowed. The parser that calls it does not recurse.
 class CheckedBuilder : public nlohmann::json_sax<json> {
  public:
+  explicit CheckedBuilder(std::size_t max_values) : max_values_(max_values) {}
+
   json take() { return std::move(root_); }
   const std::string& problem() const { return problem_; }
   // Byte offset given by the parser itself (syntax errors only), else 0.
@@ -78,8 +80,8 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
 
  private:
   json* add(json&& value) {
-    if (++values_ > kMaxJsonValues) {
-      fail(fmt::format("more than {} values", kMaxJsonValues));
+    if (++values_ > max_values_) {
+      fail(fmt::format("more than {} values", max_values_));
       return nullptr;
     }
     if (open_.empty()) {
@@ -117,6 +119,7 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
   std::vector<json*> open_;  // an open value's parent does not grow, so the pointers stay good
   json* member_ = nullptr;
   std::size_t values_ = 0;
+  std::size_t max_values_;
   std::string problem_;
   std::size_t syntax_position_ = 0;
 };
@@ -131,7 +134,8 @@ class CheckedBuilder : public nlohmann::json_sax<json> {
 
 }  // namespace
 
-nlohmann::json parse_json_checked(std::string_view text, std::string_view what, std::size_t max_bytes) {
+nlohmann::json parse_json_checked(std::string_view text, std::string_view what, std::size_t max_bytes,
+                                  std::size_t max_values) {
   if (text.size() > max_bytes) {
     throw_error(ErrorCode::kBadModel, "{}: JSON of {} bytes, at most {} are allowed", escaped(what), text.size(),
                 max_bytes);
@@ -140,7 +144,7 @@ nlohmann::json parse_json_checked(std::string_view text, std::string_view what, 
   if (const std::size_t zero = text.find('\0'); zero != text.npos) fail_at(text, zero, what, "zero byte");
 
   const char* position = text.data();
-  CheckedBuilder builder;
+  CheckedBuilder builder(max_values);
   const bool ok = json::sax_parse(TrackedIterator(text.data(), &position),
                                   TrackedIterator(text.data() + text.size(), &position), &builder);
   if (!ok) {

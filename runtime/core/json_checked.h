@@ -16,6 +16,7 @@ inline constexpr std::size_t kMaxJsonValues = std::size_t{16} << 20;
 // The document in `text`. `what` names it in errors (a file name; it is escaped here).
 // Throws Error kBadModel naming `what`, line, column (both from 1, columns in bytes) and what is wrong there, on one
 // line.
-nlohmann::json parse_json_checked(std::string_view text, std::string_view what, std::size_t max_bytes = kMaxJsonBytes);
+nlohmann::json parse_json_checked(std::string_view text, std::string_view what, std::size_t max_bytes = kMaxJsonBytes,
+                                  std::size_t max_values = kMaxJsonValues);
 
 }  // namespace regroup

@@ -9,6 +9,8 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 

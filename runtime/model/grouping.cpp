@@ -17,7 +17,7 @@ std::vector<float> pooled_bias(const LayerPlan& plan, std::uint32_t head_dim, co
 }  // namespace
 
 Grouping::Grouping(const Model& model, GroupPlan plan)
-    : plan_(std::move(plan)), arena_(model.device(), MemoryUse::kDevice, "pooled projections") {
+    : model_(model), plan_(std::move(plan)), arena_(model.device(), MemoryUse::kDevice, "pooled projections") {
   Device& device = model.device();
   const ModelConfig& config = model.config();
   REGROUP_CHECK(plan_.layers.size() == config.layers.size());

@@ -16,6 +16,8 @@ class Grouping {
   // `model` must outlive this. Throws kOutOfMemory.
   Grouping(const Model& model, GroupPlan plan);
 
+  Device& device() const { return model_.device(); }
+  const KernelProfile& profile() const { return model_.profile(); }
   const GroupPlan& plan() const { return plan_; }
   std::uint32_t groups(std::uint32_t layer) const { return plan_.layers[layer].groups; }
   // Q, K, V products of a layer: outputs [H * head_dim | G * head_dim | G * head_dim].
@@ -24,6 +26,7 @@ class Grouping {
   std::uint64_t bytes() const { return arena_.requested_bytes(); }
 
  private:
+  const Model& model_;
   GroupPlan plan_;
   Arena arena_;
   std::vector<std::vector<Projection>> layers_;

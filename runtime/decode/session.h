@@ -1,0 +1,121 @@
+// One sequence being decoded: its cache, position and pre-recorded step. Reads a Model and a Grouping, owns everything
+// that changes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "runtime/core/progress.h"
+#include "runtime/gpu/command_list.h"
+#include "runtime/model/activations.h"
+#include "runtime/model/grouping.h"
+#include "runtime/model/kv_cache.h"
+#include "runtime/model/model.h"
+#include "runtime/model/step.h"
+#include "runtime/ops/sampling.h"
+
+namespace regroup {
+
+struct SessionOptions {
+  std::uint32_t context = 0;  // positions; 0: the model's trained context, at most kDefaultContext
+  CacheType cache_type = CacheType::kF16;
+  std::uint32_t prefill_chunk = 256;  // tokens per prefill step
+  SamplingSettings sampling;
+  bool timestamps = false;  // measure every dispatch of decoding steps
+};
+
+inline constexpr std::uint32_t kDefaultContext = 4096;
+
+// What happens to cached keys and values when G changes in the middle of a sequence.
+enum class RegroupMode {
+  kPoolCache,  // pooled in place: instant; exact in layer 0 of models whose keys are linear up to RoPE, an
+               // approximation in deeper layers (their inputs were computed with the old grouping) and everywhere under
+               // QK-norm
+  kReprefill,  // the sequence so far is decoded again with the new grouping: exact, costs a prefill
+};
+
+struct DecodedToken {
+  std::uint32_t id;
+  float probability;  // under the model's own distribution (temperature 1, no filters)
+};
+
+class Session {
+ public:
+  // `model` and `grouping` must outlive the session or the next regroup(). Throws kOutOfMemory, kUsage.
+  Session(const Model& model, const Grouping& grouping, const SessionOptions& options);
+
+  std::uint32_t context() const { return context_; }
+  std::uint32_t position() const {
+    return static_cast<std::uint32_t>(tokens_.size());
+  }  // tokens whose keys are cached or about to be
+  const std::vector<std::uint32_t>& tokens() const { return tokens_; }
+  const Grouping& grouping() const { return *grouping_; }
+  const KvCache& cache() const { return *cache_; }
+  const Model& model() const { return model_; }
+
+  // Feeds `tokens` and chooses the one that follows (not yet part of tokens(); the next decode() feeds it). Throws
+  // kUsage for an empty run, an id outside the vocabulary, or more tokens than the context holds; kInterrupted when
+  // cancelled, after which tokens() is what it was before.
+  DecodedToken prefill(std::span<const std::uint32_t> tokens, const CancelFlag* cancel = nullptr,
+                       const Progress& progress = {});
+
+  // Feeds the token chosen last and chooses the next. Needs position() < context().
+  DecodedToken decode();
+
+  // Feeds `tokens` and calls rows(first token's index, logits of a few tokens [count, vocabulary]) for all of them.
+  using LogitConsumer = std::function<void(std::size_t first, std::span<const float> rows)>;
+  void all_logits(std::span<const std::uint32_t> tokens, const LogitConsumer& rows, const CancelFlag* cancel = nullptr,
+                  const Progress& progress = {});
+
+  // The logits that the last choice was made from.
+  std::vector<float> last_logits() const;
+
+  // Goes on with another grouping of the same model. Throws kOutOfMemory (the session then still has the old one).
+  void regroup(const Grouping& grouping, RegroupMode mode, const CancelFlag* cancel = nullptr);
+
+  // Forgets everything but the first `count` tokens; the next call must be prefill().
+  void rewind(std::uint32_t count);
+
+  // Changes sampling from the next choice on.
+  void set_sampling(const SamplingSettings& settings);
+
+  // Dispatch times of the last decode() when options.timestamps; otherwise empty.
+  std::vector<DispatchTiming> step_timings() const { return decode_list_->timings(); }
+  std::size_t dispatches_per_token() const { return decode_list_->dispatch_count(); }
+  // Device bytes beyond weights and cache.
+  std::uint64_t scratch_bytes() const { return activations_->arena.requested_bytes() + state_.requested_bytes(); }
+
+ private:
+  void run_chunk(std::span<const std::uint32_t> chunk, LogitRows logits, const CancelFlag* cancel);
+  void prefill_all(std::span<const std::uint32_t> tokens, const CancelFlag* cancel, const Progress& progress);
+  void record_decode();
+  void record_sample(CommandList& list);
+  DecodedToken take_chosen();
+  void check_tokens(std::span<const std::uint32_t> tokens) const;
+  void set_position(std::uint32_t position);
+
+  const Model& model_;
+  const Grouping* grouping_;
+  SessionOptions options_;
+  std::uint32_t context_;
+  std::unique_ptr<KvCache> cache_;
+  std::unique_ptr<StepActivations> activations_;
+  Arena state_;
+  Arena readback_;
+  const Buffer* step_tokens_;     // [prefill_chunk] u32; [0] is the next token while decoding
+  const Buffer* step_positions_;  // [prefill_chunk] u32
+  const Buffer* history_;         // [context + 1] u32
+  const Buffer* chosen_;          // [4] u32
+  const Buffer* sampling_scratch_;
+  std::unique_ptr<CommandList> chunk_list_;
+  std::unique_ptr<CommandList> decode_list_;
+  std::uint32_t recorded_context_ = 0;  // longest context that decode_list_ was recorded for
+  std::vector<std::uint32_t> tokens_;   // fed so far
+  std::uint32_t pending_ = 0;           // chosen, not fed
+};
+
+}  // namespace regroup

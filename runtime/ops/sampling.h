@@ -31,6 +31,9 @@ struct Sample {
   SamplingSettings settings;
 };
 
+// Above any vocabulary that is in use (256 Ki).
+inline constexpr std::uint32_t kLargestSampledVocabulary = 1u << 19;
+
 std::uint64_t sampling_scratch_bytes(const Device& device, std::uint32_t vocabulary);
 void record(CommandList& list, const KernelProfile& profile, const Sample& op);
 

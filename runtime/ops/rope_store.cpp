@@ -29,17 +29,18 @@ std::vector<Part> parts(const RopeStore& op) {
   return {{BufferView(*views[0].buffer, begin, end - begin), true, true, true}};
 }
 
-// Offset of `rows` counted from the start of `view` of the same buffer.
+// Offset of `rows` from the start of `view` of the same buffer, in chunks of four.
 std::uint32_t offset_in(const BufferView& view, const Activations& rows) {
-  return rows.offset + static_cast<std::uint32_t>((rows.buffer.offset_bytes - view.offset_bytes) / 4);
+  return rows.offset / 4 + static_cast<std::uint32_t>((rows.buffer.offset_bytes - view.offset_bytes) / 16);
 }
 
 void check(const RopeStore& op) {
   const std::uint32_t groups = op.cache.groups;
-  REGROUP_CHECK(op.head_dim % 4 == 0 && op.head_dim >= 4 && op.head_dim <= 256 && op.cache.head_dim == op.head_dim);
+  REGROUP_CHECK(op.head_dim > 0 && op.head_dim <= 256 && op.cache.head_dim == op.head_dim);
   REGROUP_CHECK(op.rotary_dims % 2 == 0 && op.rotary_dims <= op.head_dim);
   const bool quantised = op.cache.type == CacheType::kQ8_0 || op.cache.type == CacheType::kQ4_0;
-  REGROUP_CHECK(!quantised || op.head_dim % 32 == 0);
+  const std::uint32_t multiple = quantised ? 32 : op.cache.type == CacheType::kF16 ? 8 : 4;
+  REGROUP_CHECK(op.head_dim % multiple == 0);
   check_rows(op.q, op.tokens, op.query_heads * op.head_dim);
   check_rows(op.k, op.tokens, groups * op.head_dim);
   check_rows(op.v, op.tokens, groups * op.head_dim);
@@ -52,45 +53,43 @@ void check(const RopeStore& op) {
 
 void record(CommandList& list, const KernelProfile& profile, const RopeStore& op) {
   check(op);
-  const bool with_norm = static_cast<bool>(op.q_norm_gain);
   const std::uint32_t blocks = (op.head_dim + 31) / 32;
   // As many heads as fill the lanes; a head is never split over workgroups.
   const std::uint32_t heads_per_workgroup = std::max(1u, profile.lanes / blocks);
   const shader::RopeStoreConstants constants{.workgroup_size = heads_per_workgroup * blocks,
                                              .heads_per_workgroup = heads_per_workgroup,
-                                             .head_dim = op.head_dim,
-                                             .half_split = static_cast<std::uint32_t>(op.layout)};
-  const Kernel& kernel = list.device().kernel(
-      fmt::format("rope_store{}_{}", with_norm ? "_norm" : "", cache_type_name(op.cache.type)), as_words(constants));
+                                             .head_dim = op.head_dim};
+  const Kernel& kernel =
+      list.device().kernel(fmt::format("rope_store{}{}_{}", op.layout == RopeLayout::kHalfSplit ? "_half_split" : "",
+                                       op.q_norm_gain ? "_norm" : "", cache_type_name(op.cache.type)),
+                           as_words(constants));
 
   for (const Part& part : parts(op)) {
     bool q_pending = part.q;
     for (const KvCacheSlice& slice : op.cache.slices) {
       const KvCacheLayout& layout = slice.layout;
-      const std::uint32_t first_element = slice.first_group * op.head_dim;
+      const std::uint32_t first_chunk = slice.first_group * op.head_dim / 4;
       const shader::RopeStorePush push{.query_heads = q_pending ? op.query_heads : 0,
                                        .key_heads = part.k ? layout.groups : 0,
                                        .value_heads = part.v ? layout.groups : 0,
                                        .planes = op.rotary_dims / 2,
                                        .q_offset = part.q ? offset_in(part.activations, op.q) : 0,
-                                       .q_stride = op.q.stride,
-                                       .k_offset = part.k ? offset_in(part.activations, op.k) + first_element : 0,
-                                       .k_stride = op.k.stride,
-                                       .v_offset = part.v ? offset_in(part.activations, op.v) + first_element : 0,
-                                       .v_stride = op.v.stride,
+                                       .q_stride = op.q.stride / 4,
+                                       .k_offset = part.k ? offset_in(part.activations, op.k) + first_chunk : 0,
+                                       .k_stride = op.k.stride / 4,
+                                       .v_offset = part.v ? offset_in(part.activations, op.v) + first_chunk : 0,
+                                       .v_stride = op.v.stride / 4,
                                        .capacity = layout.capacity,
-                                       .row_words = layout.value_row_bytes() / 4,
                                        .v_at = static_cast<std::uint32_t>(layout.v_offset() / 4),
                                        .k_scales_at = static_cast<std::uint32_t>(layout.k_scale_offset() / 4),
                                        .v_scales_at = static_cast<std::uint32_t>(layout.v_scale_offset() / 4),
-                                       .scales_per_row = layout.scale_row_halves(),
                                        .epsilon = op.norm_epsilon};
       q_pending = false;
       const std::uint32_t heads = push.query_heads + push.key_heads + push.value_heads;
       if (heads == 0) continue;
       const double elements = double{1} * op.tokens * heads * op.head_dim;
       list.dispatch(kernel,
-                    {{0, part.activations},
+                    {{0, whole_chunks(part.activations)},
                      {1, op.rope_table},
                      {2, op.positions},
                      {3, slice.buffer},

@@ -1,92 +1,83 @@
 // Stores 32 elements of one head in a key/value cache of the type chosen with -DCACHE_<TYPE> (layout: runtime/ops/kv_cache_layout.h).
-// Before including: declare `uint cache[]`, the cache buffer as words, writable.
+// Before including: declare the cache buffer as `CACHE_WORD cache[]`, readable and writable, after including cache_word.glsl.
 //
-//   store_block(values, b, elements, values_at, row, row_words, scales_at, scales_per_row)
-//     values      the elements 32b .. 32b+31 of the head's row, of which `elements` exist (a multiple of 4; all 32 in quantised types)
-//     values_at   word at which the region of values starts; row: group * capacity + position; row_words: words of a row of values
-//     scales_at   word at which the region of scales starts; scales_per_row: halves
+//   store_block(z, b, chunks, values_at, scales_at, row, head_dim)
+//     z           the elements 32b .. 32b+31 of the head's row in chunks of four, of which `chunks` exist (all 8 in quantised types)
+//     values_at   word at which the region of values starts, scales_at that of scales; row: group * capacity + position
 //
-// Conversions do not depend on the driver: halves are rounded to nearest even in integers, subnormals included.
 // q8_0 and q4_0 follow ggml's reference quantisers: levels come from the scale before it is rounded to a half.
 #ifndef REGROUP_POSITION_BLOCK_ENCODE_GLSL
 #define REGROUP_POSITION_BLOCK_ENCODE_GLSL
 
-// The binary16 nearest to `value`; overflow becomes infinity.
-uint half_bits(float value) {
-  uint bits = floatBitsToUint(value);
-  uint magnitude = bits & 0x7fffffffu;
-  uint normal = (magnitude + 0xfffu + ((magnitude >> 13) & 1u) - (112u << 23)) >> 13;
-  // Below 2^-14: adding 0.5 leaves the subnormal half in the low bits, rounded by the adder.
-  uint subnormal = floatBitsToUint(uintBitsToFloat(magnitude) + 0.5) - 0x3f000000u;
-  uint half_magnitude = mix(normal, subnormal, magnitude < 0x38800000u);
-  half_magnitude = mix(half_magnitude, 0x7c00u, magnitude >= 0x477ff000u);
-  half_magnitude = mix(half_magnitude, 0x7e00u, magnitude > 0x7f800000u);
-  return half_magnitude | ((bits >> 16) & 0x8000u);
+#if defined(CACHE_F32)
+
+void store_block(vec4 z[8], uint b, uint chunks, uint values_at, uint scales_at, uint row, uint head_dim) {
+  uint at = values_at / 4u + row * (head_dim / 4u) + 8u * b;
+  [[unroll]] for (int c = 0; c < 8; ++c) {
+    if (uint(c) < chunks) cache[at + uint(c)] = floatBitsToUint(z[c]);
+  }
 }
 
-uint half_pair(float low, float high) {
-  return half_bits(low) | (half_bits(high) << 16);
+#elif defined(CACHE_F16)
+
+void store_block(vec4 z[8], uint b, uint chunks, uint values_at, uint scales_at, uint row, uint head_dim) {
+  uint at = values_at / 4u + row * (head_dim / 8u) + 4u * b;
+  [[unroll]] for (int c = 0; c < 4; ++c) {
+    uvec4 halves = uvec4(packHalf2x16(z[2 * c].xy), packHalf2x16(z[2 * c].zw), packHalf2x16(z[2 * c + 1].xy), packHalf2x16(z[2 * c + 1].zw));
+    if (uint(2 * c) < chunks) cache[at + uint(c)] = halves;
+  }
 }
 
-// Scales are halves and rows may hold an odd number of them, so that two invocations may own the halves of one word.
+#else
+
+// Rows may hold an odd number of scales, so that two invocations may own the halves of one word.
 void store_scale(uint scales_at, uint index, float scale) {
   uint shift = 16u * (index & 1u);
   atomicAnd(cache[scales_at + index / 2u], ~(0xffffu << shift));
-  atomicOr(cache[scales_at + index / 2u], half_bits(scale) << shift);
+  atomicOr(cache[scales_at + index / 2u], packHalf2x16(vec2(scale, 0.0)) << shift);
 }
 
-#if defined(CACHE_F32)
-void store_block(float values[32], uint b, uint elements, uint values_at, uint row, uint row_words, uint scales_at, uint scales_per_row) {
-  uint at = values_at + row * row_words + 32u * b;
-  [[unroll]] for (int i = 0; i < 32; ++i) {
-    if (uint(i) < elements) cache[at + uint(i)] = floatBitsToUint(values[i]);
-  }
-}
-#elif defined(CACHE_F16)
-void store_block(float values[32], uint b, uint elements, uint values_at, uint row, uint row_words, uint scales_at, uint scales_per_row) {
-  uint at = values_at + row * row_words + 16u * b;
-  [[unroll]] for (int i = 0; i < 16; ++i) {
-    if (uint(2 * i) < elements) cache[at + uint(i)] = half_pair(values[2 * i], values[2 * i + 1]);
-  }
-}
-#elif defined(CACHE_Q8_0)
-void store_block(float values[32], uint b, uint elements, uint values_at, uint row, uint row_words, uint scales_at, uint scales_per_row) {
-  float largest = 0.0;
-  [[unroll]] for (int i = 0; i < 32; ++i) largest = max(largest, abs(values[i]));
-  float scale = largest / 127.0;
+#if defined(CACHE_Q8_0)
+
+void store_block(vec4 z[8], uint b, uint chunks, uint values_at, uint scales_at, uint row, uint head_dim) {
+  vec4 largest = vec4(0.0);
+  [[unroll]] for (int c = 0; c < 8; ++c) largest = max(largest, abs(z[c]));
+  float scale = max(max(largest.x, largest.y), max(largest.z, largest.w)) / 127.0;
   float inverse = mix(1.0 / scale, 0.0, scale == 0.0);
-  uint at = values_at + row * row_words + 8u * b;
-  [[unroll]] for (int i = 0; i < 8; ++i) {
-    uint word = 0u;
-    [[unroll]] for (int e = 0; e < 4; ++e) {
-      // Halves away from zero, as C's roundf.
-      float level = values[4 * i + e] * inverse;
-      word |= (uint(int(sign(level) * floor(abs(level) + 0.5))) & 0xffu) << (8 * e);
-    }
-    cache[at + uint(i)] = word;
+  uint at = values_at + row * (head_dim / 4u) + 8u * b;
+  [[unroll]] for (int c = 0; c < 8; ++c) {
+    vec4 level = z[c] * inverse;
+    // Halves away from zero, as C's roundf.
+    uvec4 q = uvec4(ivec4(level + mix(vec4(0.5), vec4(-0.5), lessThan(level, vec4(0.0))))) & 0xffu;
+    cache[at + uint(c)] = q.x | (q.y << 8) | (q.z << 16) | (q.w << 24);
   }
-  store_scale(scales_at, row * scales_per_row + b, scale);
+  store_scale(scales_at, row * (head_dim / 32u) + b, scale);
 }
+
 #elif defined(CACHE_Q4_0)
-void store_block(float values[32], uint b, uint elements, uint values_at, uint row, uint row_words, uint scales_at, uint scales_per_row) {
-  // The first element of largest magnitude, with its sign, becomes level -8.
-  float extreme = values[0];
-  [[unroll]] for (int i = 1; i < 32; ++i) extreme = mix(extreme, values[i], abs(values[i]) > abs(extreme));
-  float scale = extreme / -8.0;
-  float inverse = mix(1.0 / scale, 0.0, scale == 0.0);
-  uint at = values_at + row * row_words + 4u * b;
-  [[unroll]] for (int i = 0; i < 4; ++i) {
-    uint word = 0u;
-    [[unroll]] for (int e = 0; e < 8; ++e) {
-      float level = values[8 * i + e] * inverse + 8.5;
-      word |= uint(clamp(level, 0.0, 15.0)) << (4 * e);
-    }
-    cache[at + uint(i)] = word;
-  }
-  store_scale(scales_at, row * scales_per_row + b, scale);
+
+// What has the larger magnitude, with its sign; the first of equals.
+vec4 extreme_of(vec4 first, vec4 second) {
+  return mix(first, second, greaterThan(abs(second), abs(first)));
 }
-#else
-#error "compile with -DCACHE_<TYPE>, see shaders/attention/cache_types.def"
+
+void store_block(vec4 z[8], uint b, uint chunks, uint values_at, uint scales_at, uint row, uint head_dim) {
+  vec4 extremes = z[0];
+  [[unroll]] for (int c = 1; c < 8; ++c) extremes = extreme_of(extremes, z[c]);
+  extremes = extreme_of(extremes, extremes.zwxy);
+  // The element of largest magnitude becomes level 0, which stands for -8.
+  float scale = extreme_of(extremes, extremes.yxwz).x / -8.0;
+  float inverse = mix(1.0 / scale, 0.0, scale == 0.0);
+  uint at = values_at + row * (head_dim / 8u) + 4u * b;
+  [[unroll]] for (int w = 0; w < 4; ++w) {
+    uvec4 low = uvec4(clamp(z[2 * w] * inverse + 8.5, 0.0, 15.0));
+    uvec4 high = uvec4(clamp(z[2 * w + 1] * inverse + 8.5, 0.0, 15.0));
+    cache[at + uint(w)] = low.x | (low.y << 4) | (low.z << 8) | (low.w << 12) | (high.x << 16) | (high.y << 20) | (high.z << 24) | (high.w << 28);
+  }
+  store_scale(scales_at, row * (head_dim / 32u) + b, scale);
+}
+
+#endif
 #endif
 
 #endif

@@ -1,5 +1,5 @@
-// Grouped-query attention (Ainslie et al. 2023): query head h reads KV head floor(h * G / H). Every K/V row is loaded once for the query
-// heads of its group.
+// Grouped-query attention (Ainslie et al. 2023): query head h reads KV head floor(h * G / H). Every K/V row is loaded
+// once for the query heads of its group.
 #pragma once
 
 #include <optional>
@@ -13,26 +13,30 @@ namespace regroup {
 //   over cached positions j with  positions[t] - window < j <= positions[t]   (window 0: from the first position)
 //   cap(s) = soft_cap * tanh(s / soft_cap), soft_cap 0: none
 struct Attention {
-  Activations q;              // [tokens, query_heads * head_dim], rotated
-  Activations out;            // [tokens, query_heads * head_dim]
-  BufferView positions;       // [tokens] u32; several tokens are consecutive positions of one sequence: positions[t] = positions[0] + t
-  KvCacheLayer cache;         // holds K and V of all positions <= positions[tokens-1]
+  Activations q;         // [tokens, query_heads * head_dim], rotated
+  Activations out;       // [tokens, query_heads * head_dim]
+  BufferView positions;  // [tokens] u32; several tokens are consecutive positions of one sequence: positions[t] =
+                         // positions[0] + t
+  KvCacheLayer cache;    // holds K and V of all positions <= positions[tokens-1]
   std::uint32_t query_heads = 0;
   std::uint32_t head_dim = 0;
   std::uint32_t tokens = 1;
   float scale = 1.0f;
   float soft_cap = 0;
   std::uint32_t window = 0;
-  // Upper bound of positions[tokens-1] + 1 for as long as this recording is used: decides the split over positions and the work estimate.
+  // Upper bound of positions[tokens-1] + 1 for as long as this recording is used: decides the split over positions and
+  // the work estimate.
   std::uint32_t longest_context = 0;
-  BufferView scratch = {};    // attention_scratch_bytes(); partial results of a split
+  BufferView scratch = {};   // attention_scratch_bytes(); partial results of a split
+  std::uint32_t splits = 0;  // over positions; 0: chosen (tests force a number)
 };
 
 // Bytes of scratch that any Attention with these bounds may need (at least 16).
 std::uint64_t attention_scratch_bytes(const Device& device, const KernelProfile& profile, std::uint32_t query_heads,
                                       std::uint32_t head_dim, std::uint32_t max_tokens);
 
-// Decode kernel for one token (split over positions with a merge where that helps), tiled causal prefill kernel for more.
+// Decode kernel for one token (split over positions with a merge where that helps), tiled causal prefill kernel for
+// more.
 void record(CommandList& list, const KernelProfile& profile, const Attention& op);
 
 }  // namespace regroup

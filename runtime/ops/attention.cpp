@@ -1,0 +1,137 @@
+#include "runtime/ops/attention.h"
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/core/error.h"
+#include "runtime/ops/attention_plan.h"
+#include "shaders/attention/attention.h"
+#include "shaders/attention/attention_merge.h"
+
+namespace regroup {
+namespace {
+
+constexpr std::uint32_t kMaxHeadDim = 256;
+
+void check(const Attention& op) {
+  REGROUP_CHECK(op.tokens > 0 && op.query_heads > 0 && op.cache.groups > 0 && op.query_heads % op.cache.groups == 0);
+  REGROUP_CHECK(op.head_dim == op.cache.head_dim && op.head_dim % 4 == 0 && op.head_dim <= kMaxHeadDim);
+  REGROUP_CHECK(op.cache.type != CacheType::kF16 || op.head_dim % 8 == 0);
+  REGROUP_CHECK((op.cache.type != CacheType::kQ8_0 && op.cache.type != CacheType::kQ4_0) || op.head_dim % 32 == 0);
+  REGROUP_CHECK(op.q.offset % 4 == 0 && op.q.stride % 4 == 0 && op.out.offset % 4 == 0 && op.out.stride % 4 == 0);
+  REGROUP_CHECK(op.longest_context >= op.tokens && op.longest_context <= op.cache.capacity);
+}
+
+// Texel views are made of 16-byte elements.
+BufferView whole_chunks(const BufferView& view) {
+  return BufferView(*view.buffer, view.offset_bytes, view.size_bytes / 16 * 16);
+}
+
+Work work_of(const Attention& op, const KvCacheLayout& layout, std::uint32_t tokens, const AttentionPlan& plan) {
+  const double reach = op.window == 0 ? op.longest_context : std::min(op.longest_context, op.window + tokens);
+  const double rows = reach * layout.groups * plan.head_tiles * ((tokens + plan.tile_tokens - 1) / plan.tile_tokens);
+  const double heads = double{1} * op.query_heads / op.cache.groups * layout.groups;
+  return {.bytes = 2.0 * rows * layout.value_row_bytes(), .flops = 4.0 * heads * op.head_dim * reach * tokens};
+}
+
+std::uint32_t chunk_at(std::uint64_t bytes) {
+  return static_cast<std::uint32_t>(bytes / 16);
+}
+
+void record_slice(CommandList& list, const Kernel& kernel, const Attention& op, const AttentionPlan& plan,
+                  const KvCacheSlice& slice, std::uint32_t first_token, std::uint32_t token_count) {
+  const KvCacheLayout& layout = slice.layout;
+  REGROUP_CHECK(layout.type == op.cache.type && layout.head_dim == op.head_dim &&
+                layout.bytes() <= slice.buffer.size_bytes);
+  const shader::AttentionPush push = {
+      .q_offset = op.q.offset,
+      .q_stride = op.q.stride,
+      .out_offset = op.out.offset,
+      .out_stride = op.out.stride,
+      .first_token = first_token,
+      .token_count = token_count,
+      .first_group = slice.first_group,
+      .heads_per_group = op.query_heads / op.cache.groups,
+      .query_heads = op.query_heads,
+      .head_tiles = plan.head_tiles,
+      .splits = plan.splits,
+      .capacity = layout.capacity,
+      .v_chunk = chunk_at(layout.v_offset()),
+      .k_scale_chunk = chunk_at(layout.k_scale_offset()),
+      .v_scale_chunk = chunk_at(layout.v_scale_offset()),
+      .window = op.window,
+      .scale = op.scale,
+      .soft_cap = op.soft_cap,
+  };
+  const Groups groups = {.x = (token_count + plan.tile_tokens - 1) / plan.tile_tokens,
+                         .y = layout.groups * plan.head_tiles,
+                         .z = plan.splits};
+  const std::array<Bind, 4> bindings = {{{0, whole_chunks(slice.buffer)},
+                                         {1, whole_chunks(op.q.buffer)},
+                                         {2, op.positions},
+                                         {3, plan.splits > 1 ? op.scratch : op.out.buffer}}};
+  list.dispatch(kernel, bindings, as_words(push), groups, work_of(op, layout, token_count, plan), "attention");
+}
+
+void record_merge(CommandList& list, const Attention& op, const AttentionPlan& plan, std::uint32_t first_token,
+                  std::uint32_t token_count) {
+  const shader::AttentionMergeConstants constants = {.workgroup_size = plan.merge_workgroup};
+  const shader::AttentionMergePush push = {
+      .out_offset = op.out.offset,
+      .out_stride = op.out.stride,
+      .first_token = first_token,
+      .token_count = token_count,
+      .query_heads = op.query_heads,
+      .head_dim = op.head_dim,
+      .splits = plan.splits,
+  };
+  const std::uint32_t invocations = token_count * op.query_heads * op.head_dim / 4;
+  list.dispatch(list.device().kernel("attention_merge", as_words(constants)), {{0, op.scratch}, {1, op.out.buffer}},
+                as_words(push), {.x = (invocations + plan.merge_workgroup - 1) / plan.merge_workgroup},
+                {.bytes = 16.0 * invocations * plan.splits}, "attention merge");
+}
+
+// Tokens per dispatch: few enough for the scratch, and for the submission budget, which cannot cut inside a dispatch.
+std::uint32_t tokens_per_pass(CommandList& list, const Attention& op, const AttentionPlan& plan) {
+  std::uint64_t limit = op.tokens;
+  if (plan.splits > 1) limit = std::min(limit, op.scratch.size_bytes / plan.partial_bytes_per_token);
+  REGROUP_CHECK(limit > 0);
+  SubmitBudget& budget = list.device().budget();
+  const double ms = budget.estimate_ms(work_of(op, op.cache.slices.front().layout, op.tokens, plan));
+  if (ms > budget.max_ms()) limit = std::min(limit, static_cast<std::uint64_t>(op.tokens * (budget.max_ms() / ms)));
+  // Whole tiles, at least one.
+  limit = std::max<std::uint64_t>(limit / plan.tile_tokens * plan.tile_tokens, plan.tile_tokens);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, op.tokens));
+}
+
+}  // namespace
+
+std::uint64_t attention_scratch_bytes(const Device&, const KernelProfile&, std::uint32_t query_heads,
+                                      std::uint32_t head_dim, std::uint32_t max_tokens) {
+  // A tile of tokens is computed at once.
+  const std::uint64_t rows = std::uint64_t{std::clamp(max_tokens, 1u, kMaxTileTokens)} * query_heads;
+  return std::max<std::uint64_t>(16, rows * kMaxSplits * (head_dim + 4) * 4);
+}
+
+void record(CommandList& list, const KernelProfile& profile, const Attention& op) {
+  check(op);
+  const AttentionPlan plan = attention_plan(profile, op);
+  REGROUP_CHECK(plan.splits == 1 ||
+                (op.scratch && op.scratch.size_bytes >= plan.partial_bytes_per_token * plan.tile_tokens));
+  const shader::AttentionConstants constants = {
+      .workgroup_size = plan.workgroup,
+      .head_dim = static_cast<std::int32_t>(op.head_dim),
+      .tile_heads = static_cast<std::int32_t>(plan.tile_heads),
+      .tile_tokens = static_cast<std::int32_t>(plan.tile_tokens),
+      .capped = op.soft_cap > 0 ? 1u : 0u,
+  };
+  const Kernel& kernel = list.device().kernel(plan.kernel, as_words(constants));
+  const std::uint32_t pass = tokens_per_pass(list, op, plan);
+  for (std::uint32_t first = 0; first < op.tokens; first += pass) {
+    const std::uint32_t count = std::min(pass, op.tokens - first);
+    for (const KvCacheSlice& slice : op.cache.slices) record_slice(list, kernel, op, plan, slice, first, count);
+    if (plan.splits > 1) record_merge(list, op, plan, first, count);
+  }
+}
+
+}  // namespace regroup

@@ -1,0 +1,27 @@
+// How an attention is cut into workgroups: which kernel, rows per workgroup, splits over positions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "runtime/ops/attention.h"
+
+namespace regroup {
+
+inline constexpr std::uint32_t kMaxSplits = 64;
+inline constexpr std::uint32_t kMaxTileTokens = 8;
+
+struct AttentionPlan {
+  std::string kernel;
+  std::uint32_t workgroup = 0;   // invocations, of kernels that let the host choose
+  std::uint32_t tile_heads = 1;  // rows per workgroup: heads of one group times tokens
+  std::uint32_t tile_tokens = 1;
+  std::uint32_t head_tiles = 1;  // workgroups per group
+  std::uint32_t splits = 1;
+  std::uint32_t merge_workgroup = 64;
+  std::uint64_t partial_bytes_per_token = 0;  // of scratch
+};
+
+AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op);
+
+}  // namespace regroup

@@ -1,6 +1,7 @@
 #include "runtime/decode/locate_model.h"
 
 #include <cstdlib>
+#include <vector>
 
 #include "runtime/core/error.h"
 

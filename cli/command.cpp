@@ -1,0 +1,164 @@
+#include "cli/command.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/core/error.h"
+#include "runtime/decode/locate_model.h"
+
+namespace regroup::cli {
+namespace {
+
+// Signal handlers can reach nothing but globals; this is the program's, not the library's.
+CancelFlag interrupted_by_user{false};
+
+void on_interrupt(int) {
+  if (interrupted_by_user.exchange(true)) _exit(130);
+}
+
+}  // namespace
+
+CancelFlag& interrupt_flag() {
+  return interrupted_by_user;
+}
+
+void install_interrupt_handler() {
+  struct sigaction action {};
+  action.sa_handler = on_interrupt;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+bool stderr_is_terminal() {
+  return isatty(STDERR_FILENO) != 0;
+}
+
+void print_json(Json document) {
+  Json whole{{"schema", kJsonSchema}};
+  whole.update(document);
+  const std::string text = whole.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::printf("%s\n", text.c_str());
+}
+
+void note(std::string_view text) {
+  std::fprintf(stderr, "regroup: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+Progress progress_on_stderr(bool quiet) {
+  if (quiet) return {};
+  using Clock = std::chrono::steady_clock;
+  struct State {
+    Clock::time_point start = Clock::now();
+    Clock::time_point drawn{};
+    std::string label;
+    int tenths = 0;
+  };
+  const auto state = std::make_shared<State>();
+  const bool terminal = stderr_is_terminal();
+  return [state, terminal](std::string_view label, double fraction) {
+    const auto now = Clock::now();
+    if (state->label != label) *state = {now, {}, std::string(label), 0};
+    const double seconds = std::chrono::duration<double>(now - state->start).count();
+    const bool done = fraction >= 1.0;
+    if (terminal) {
+      // Short work needs no bar; a bar is redrawn ten times a second at most and wiped when the work is done.
+      if (seconds < 0.3 && !done) return;
+      if (done) {
+        if (state->drawn != Clock::time_point{}) std::fprintf(stderr, "\r\x1b[K");
+        return;
+      }
+      if (std::chrono::duration<double>(now - state->drawn).count() < 0.1) return;
+      state->drawn = now;
+      constexpr int kWidth = 24;
+      const int filled = static_cast<int>(fraction * kWidth);
+      const double left = fraction > 0 ? seconds / fraction - seconds : 0;
+      std::fprintf(stderr, "\r%s [%s%s] %3.0f %%  %.1f s left\x1b[K", state->label.c_str(),
+                   std::string(filled, '#').c_str(), std::string(kWidth - filled, '.').c_str(), fraction * 100, left);
+      return;
+    }
+    const int tenths = static_cast<int>(fraction * 10);
+    if (seconds > 2.0 && tenths > state->tenths) {
+      std::fprintf(stderr, "%s %d %%\n", state->label.c_str(), tenths * 10);
+    }
+    state->tenths = std::max(state->tenths, tenths);
+  };
+}
+
+void DeviceChoice::add_options(CLI::App& command) {
+  command.add_option("--device", which,
+                     "device: index, UUID or part of the name (default $REGROUP_DEVICE, then the best)");
+  command.add_option("--require-features", require, "minimum: use nothing beyond Vulkan 1.1's guaranteed floor");
+  command.add_option("--disable", disable,
+                     "features to leave unused: fp16,storage16,int8,dot,subgroup,arithmetic,shuffle,texel");
+  command.add_option("--kernels", kernels,
+                     "force a family of kernels: cpu-texel8, cpu-ssbo4, cpu-plain, gpu-subgroup, gpu-shared");
+  command.add_option("--max-submit-ms", max_submit_ms, "longest planned submission to the device")
+      ->check(CLI::Range(1.0, 1e6));
+  command.add_flag("-q,--quiet", quiet, "no remarks and no progress on stderr");
+}
+
+std::unique_ptr<Device> DeviceChoice::open(const Instance& instance) const {
+  DeviceOptions options;
+  options.which = which;
+  options.mask = FeatureMask::parse(require, disable);
+  options.cache_directory = cache_directory();
+  options.max_submit_ms = max_submit_ms;
+  auto device = Device::open(instance, options);
+  if (device->info().type == DeviceType::kCpu && !quiet) {
+    note(fmt::format("running on {}, a CPU driver; `regroup devices` lists what else is there", device->info().name));
+  }
+  return device;
+}
+
+KernelProfile DeviceChoice::profile(const Device& device) const {
+  return kernels.empty() ? kernel_profile(device) : kernel_profile_named(device, kernels);
+}
+
+void GroupsChoice::add_options(CLI::App& command) {
+  command.add_option("--groups", groups, "KV groups: one number for all layers (4), or one per layer (8,8,4,2)");
+  command.add_option("--method", method, "how heads are merged: mean (the paper's), first, random")
+      ->capture_default_str();
+}
+
+GroupPlan GroupsChoice::plan(const ModelConfig& config) const {
+  const PoolMethod pool = pool_method_from_name(method);
+  if (groups.empty()) return GroupPlan::identity(config);
+  return GroupPlan::contiguous(config, GroupPlan::parse_groups(groups), pool, seed);
+}
+
+std::vector<std::uint32_t> parse_ids(std::string_view text, std::string_view option) {
+  std::vector<std::uint32_t> ids;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    std::string_view item = text.substr(0, comma);
+    while (!item.empty() && item.front() == ' ') item.remove_prefix(1);
+    std::uint32_t id = 0;
+    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), id);
+    if (error != std::errc{} || end != item.data() + item.size()) {
+      throw_error(ErrorCode::kUsage, "{}: '{}' is not a token id; expected a list such as 1,2,3", option,
+                  escaped(item));
+    }
+    ids.push_back(id);
+    text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+  }
+  return ids;
+}
+
+std::string read_text_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf())) {
+    // An empty file sets the fail bit of the target without being a failure.
+    if (in.is_open() && in.peek() == std::ifstream::traits_type::eof()) return {};
+    throw_error(ErrorCode::kFailed, "cannot read '{}': no such file, or not readable", escaped(path));
+  }
+  return text.str();
+}
+
+}  // namespace regroup::cli

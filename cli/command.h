@@ -1,0 +1,72 @@
+// What every command is built from: its row in the table of commands, options shared by several, and how results and
+// failures reach the user.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/core/progress.h"
+#include "runtime/gpu/device.h"
+#include "runtime/gpu/instance.h"
+#include "runtime/model/group_plan.h"
+#include "runtime/ops/kernel_profile.h"
+
+namespace regroup::cli {
+
+// Version of the JSON documents; raised when a field changes its meaning.
+inline constexpr int kJsonSchema = 1;
+using Json = nlohmann::ordered_json;
+
+// Adds the command to `app`; returns what runs it (0 or an exit code) when it was named.
+using AddCommand = std::function<int()> (*)(CLI::App& app);
+
+#define REGROUP_COMMAND(name) std::function<int()> add_##name(CLI::App& app);
+#include "cli/commands.def"
+#undef REGROUP_COMMAND
+
+// Set by Ctrl-C; a second Ctrl-C ends the process.
+CancelFlag& interrupt_flag();
+void install_interrupt_handler();
+
+bool stderr_is_terminal();
+// The document, one line, with the schema field in front and invalid UTF-8 replaced.
+void print_json(Json document);
+// A remark on stderr.
+void note(std::string_view text);
+
+// Shows loading and prefill on a terminal; elsewhere one line per 10 % of work that takes longer than two seconds.
+// Nothing when quiet.
+Progress progress_on_stderr(bool quiet);
+
+// --device, --require-features, --disable, --kernels, --max-submit-ms
+struct DeviceChoice {
+  std::string which, require, disable, kernels;
+  double max_submit_ms = 40;
+  bool quiet = false;
+
+  void add_options(CLI::App& command);
+  // Opens it and says so when it is only a CPU driver.
+  std::unique_ptr<Device> open(const Instance& instance) const;
+  KernelProfile profile(const Device& device) const;
+};
+
+// --groups, --method
+struct GroupsChoice {
+  std::string groups, method = "mean";
+  std::uint64_t seed = 0;
+
+  void add_options(CLI::App& command);
+  GroupPlan plan(const ModelConfig& config) const;
+};
+
+// "1,2,3" as token ids. Throws kUsage.
+std::vector<std::uint32_t> parse_ids(std::string_view text, std::string_view option);
+// Whole file as bytes. Throws kFailed.
+std::string read_text_file(const std::string& path);
+
+}  // namespace regroup::cli

@@ -1,0 +1,101 @@
+// regroup devices: every Vulkan device, what it offers, and all reasons for which one is refused.
+#include <cstdio>
+
+#include "cli/command.h"
+#include "runtime/core/error.h"
+#include "runtime/decode/memory_plan.h"
+
+namespace regroup::cli {
+namespace {
+
+struct DevicesOptions {
+  DeviceChoice device;
+  bool json = false;
+};
+
+Json feature_list(const DeviceFeatures& f) {
+  return {{"fp16", f.fp16},
+          {"storage16", f.storage_16bit},
+          {"int8", f.int8},
+          {"dot", f.integer_dot},
+          {"subgroup_arithmetic", f.subgroup_arithmetic},
+          {"subgroup_shuffle", f.subgroup_shuffle},
+          {"subgroup_broadcast", f.subgroup_broadcast},
+          {"subgroup_size", f.subgroup_size},
+          {"subgroup_size_control", f.subgroup_size_control},
+          {"max_workgroup_invocations", f.max_workgroup_invocations},
+          {"max_shared_memory_bytes", f.max_shared_memory_bytes},
+          {"max_storage_buffers", f.max_storage_buffers},
+          {"max_storage_buffer_range", f.max_storage_buffer_range},
+          {"max_texel_elements", f.max_texel_elements},
+          {"max_allocation_bytes", f.max_allocation_bytes}};
+}
+
+int devices(const DevicesOptions& options) {
+  const Instance instance;
+  const FeatureMask mask = FeatureMask::parse(options.device.require, options.device.disable);
+  Json list = Json::array();
+  for (const DeviceInfo& info : instance.devices()) {
+    const bool usable = info.refusals.empty();
+    std::string kernels;
+    std::uint64_t free_bytes = 0;
+    if (usable) {
+      DeviceOptions open;
+      open.which = std::to_string(info.index);
+      open.mask = mask;
+      const auto device = Device::open(instance, open);
+      kernels = kernel_profile(*device).name;
+      free_bytes = device->free_memory_bytes();
+    }
+    const DeviceFeatures features = apply_mask(info.features, mask);
+    list.push_back(
+        {{"index", info.index},
+         {"name", info.name},
+         {"vendor", info.vendor},
+         {"type", device_type_name(info.type)},
+         {"driver", info.driver},
+         {"api_version", fmt::format("{}.{}.{}", VK_API_VERSION_MAJOR(info.api_version),
+                                     VK_API_VERSION_MINOR(info.api_version), VK_API_VERSION_PATCH(info.api_version))},
+         {"uuid", info.uuid_text()},
+         {"memory_bytes", info.memory_bytes},
+         {"free_bytes", free_bytes},
+         {"usable", usable},
+         {"refusals", info.refusals},
+         {"kernels", kernels},
+         {"features", feature_list(features)}});
+    if (options.json) continue;
+    std::printf("%u: %s (%s, %s)\n   driver %s, Vulkan %s, UUID %s\n", info.index, info.name.c_str(),
+                info.vendor.c_str(), std::string(device_type_name(info.type)).c_str(), info.driver.c_str(),
+                list.back()["api_version"].get<std::string>().c_str(), info.uuid_text().c_str());
+    std::printf("   memory %s, free %s\n", human_bytes(info.memory_bytes).c_str(), human_bytes(free_bytes).c_str());
+    std::printf("   fp16 %s, 16-bit storage %s, int8 %s, integer dot %s, subgroups of %u%s\n",
+                features.fp16 ? "yes" : "no", features.storage_16bit ? "yes" : "no", features.int8 ? "yes" : "no",
+                features.integer_dot ? "yes" : "no", features.subgroup_size,
+                features.subgroup_size > 1 ? "" : " (none used)");
+    if (usable) std::printf("   kernels: %s\n", kernels.c_str());
+    for (const std::string& reason : info.refusals) std::printf("   refused: %s\n", reason.c_str());
+  }
+  if (options.json) {
+    print_json({{"devices", list}});
+  } else if (list.empty()) {
+    throw_error(ErrorCode::kNoDevice,
+                "no Vulkan device found; install a driver (Debian's CPU driver: mesa-vulkan-drivers)");
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> add_devices(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "devices",
+      "Example:\n  regroup devices\n\nLists every Vulkan device with what matters, and why one cannot be used.");
+  const auto options = std::make_shared<DevicesOptions>();
+  command->add_option("--require-features", options->device.require,
+                      "minimum: show what is left under the guaranteed floor");
+  command->add_option("--disable", options->device.disable, "features to mask");
+  command->add_flag("--json", options->json, "one JSON document on stdout");
+  return [options] { return devices(*options); };
+}
+
+}  // namespace regroup::cli

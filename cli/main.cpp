@@ -1,0 +1,57 @@
+// The program `regroup`: finds the command, runs it, turns failures into one line and an exit code.
+#include <cstdio>
+
+#include "cli/command.h"
+#include "runtime/core/error.h"
+
+namespace {
+
+int run(int argc, char** argv) {
+  using namespace regroup::cli;
+  CLI::App app(
+      "Examples:\n"
+      "  regroup run -p \"In the beginning\" -n 64\n"
+      "  regroup run -m smollm2-135m --groups 1 -p \"The capital of France is\"\n\n"
+      "Grouped-query attention on any Vulkan GPU.",
+      "regroup");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "regroup " REGROUP_VERSION);
+  std::vector<std::pair<CLI::App*, std::function<int()>>> commands;
+#define REGROUP_COMMAND(name)                                      \
+  {                                                                \
+    const auto runner = add_##name(app);                           \
+    commands.emplace_back(app.get_subcommands({}).back(), runner); \
+  }
+#include "cli/commands.def"
+#undef REGROUP_COMMAND
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "regroup: %s; try `regroup --help`\n", regroup::escaped(error.what(), 400).c_str());
+    return 2;
+  }
+  install_interrupt_handler();
+  for (const auto& [command, runner] : commands) {
+    if (command->parsed()) return runner();
+  }
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const regroup::Error& error) {
+    std::fprintf(stderr, "regroup: %s\n", error.what());
+    return regroup::exit_code(error.code());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "regroup: out of host memory\n");
+    return 6;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "regroup: internal error: %s; please report it\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,43 @@
+#include "cli/open_model.h"
+
+#include "runtime/core/error.h"
+#include "runtime/decode/load_tokenizer.h"
+#include "runtime/decode/locate_model.h"
+#include "runtime/model/kv_cache.h"
+
+namespace regroup::cli {
+
+CacheType OpenOptions::cache_type() const {
+  const auto type = cache_type_from_name(kv);
+  if (!type)
+    throw_error(ErrorCode::kUsage, "--kv {}: unknown cache type; known are f32, f16, q8_0 and q4_0", escaped(kv));
+  return *type;
+}
+
+OpenModel open_model(const OpenOptions& options) {
+  const CacheType cache_type = options.cache_type();
+  OpenModel opened{.file = ModelFile::open(locate_model(options.model))};
+  opened.outline = read_outline(opened.file);
+  const ModelConfig& config = opened.outline.config;
+  check_cache_type(config, cache_type);
+  GroupPlan plan = options.groups.plan(config);
+  opened.tokenizer = load_tokenizer(opened.file, config.vocabulary);
+  if (opened.tokenizer && !opened.tokenizer->warning().empty() && !options.device.quiet)
+    note(opened.tokenizer->warning());
+
+  opened.instance = std::make_unique<Instance>();
+  opened.device = options.device.open(*opened.instance);
+  opened.profile = options.device.profile(*opened.device);
+  const std::uint32_t context =
+      options.context != 0 ? options.context : std::min(config.context_length, kDefaultContext);
+  const MemoryPlan memory = plan_memory(*opened.device, opened.profile, opened.file, opened.outline, plan.groups(),
+                                        cache_type, context, options.prefill_chunk);
+  if (!options.device.quiet) note(memory.describe());
+  require_fit(memory, config, cache_type);
+  opened.model = Model::load(*opened.device, opened.profile, opened.file, progress_on_stderr(options.device.quiet),
+                             &interrupt_flag());
+  opened.grouping = std::make_unique<Grouping>(*opened.model, std::move(plan));
+  return opened;
+}
+
+}  // namespace regroup::cli

@@ -1,0 +1,144 @@
+// regroup run: decodes a prompt and streams the text.
+#include <cstdio>
+
+#include "cli/command.h"
+#include "cli/open_model.h"
+#include "runtime/core/error.h"
+#include "runtime/decode/generate.h"
+#include "runtime/decode/session.h"
+
+namespace regroup::cli {
+namespace {
+
+struct RunOptions {
+  OpenOptions open;
+  std::string prompt, prompt_file, tokens;
+  std::uint32_t max_tokens = 128;
+  SamplingSettings sampling{.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f};
+  std::vector<std::string> stops;
+  bool json = false;
+};
+
+std::vector<std::uint32_t> prompt_ids(const RunOptions& options, const OpenModel& opened) {
+  if (!options.tokens.empty()) return parse_ids(options.tokens, "--tokens");
+  if (!opened.tokenizer) {
+    throw_error(ErrorCode::kUsage, "{} has no tokenizer; give token ids with --tokens", opened.file.path().string());
+  }
+  const std::string text = options.prompt_file.empty() ? options.prompt : read_text_file(options.prompt_file);
+  std::vector<std::uint32_t> ids = opened.tokenizer->encode(text);
+  if (ids.empty())
+    throw_error(ErrorCode::kUsage, "the prompt is empty and this model has no BOS token; give a prompt with -p");
+  return ids;
+}
+
+double tokens_per_second(const GenerateResult& result) {
+  double total = 0;
+  for (const double ms : result.decode_ms) total += ms;
+  return total > 0 ? 1000.0 * static_cast<double>(result.decode_ms.size()) / total : 0.0;
+}
+
+int run(const RunOptions& options) {
+  const OpenModel opened = open_model(options.open);
+  const std::vector<std::uint32_t> prompt = prompt_ids(options, opened);
+  Session session(
+      *opened.model, *opened.grouping,
+      {.context = options.open.context, .cache_type = options.open.cache_type(), .sampling = options.sampling});
+  const Tokenizer* tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr;
+  GenerateOptions generation{.max_tokens = options.max_tokens,
+                             .stops = options.stops,
+                             .on_prefill = progress_on_stderr(options.open.device.quiet),
+                             .cancel = &interrupt_flag()};
+  if (!options.json) {
+    generation.on_text = [](std::string_view text) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+    };
+    if (tokenizer == nullptr) {
+      generation.on_token = [](const DecodedToken& token) {
+        std::printf("%u\n", token.id);
+        std::fflush(stdout);
+      };
+    }
+  }
+  const GenerateResult result = generate(session, tokenizer, prompt, generation);
+  const auto groups = opened.grouping->plan().groups();
+  if (options.json) {
+    print_json({{"prompt_tokens", prompt},
+                {"tokens", result.tokens},
+                {"text", result.text},
+                {"stop_reason", stop_reason_name(result.stop)},
+                {"prefill_ms", result.prefill_ms},
+                {"decode_ms", result.decode_ms},
+                {"tokens_per_second", tokens_per_second(result)},
+                {"kv_bytes", session.cache().bytes()},
+                {"kv_bytes_per_token", kv_bytes_per_token(opened.outline.config, groups, options.open.cache_type())},
+                {"kv_type", options.open.kv},
+                {"weights_bytes", opened.model->weights_bytes()},
+                {"groups", groups},
+                {"method", opened.grouping->plan().is_identity() ? Json(nullptr) : Json(options.open.groups.method)},
+                {"context", session.context()},
+                {"seed", options.sampling.seed},
+                {"temperature", options.sampling.temperature},
+                {"dispatches_per_token", session.dispatches_per_token()},
+                {"kernels", opened.profile.name},
+                {"device", opened.device->info().name},
+                {"driver", opened.device->info().driver}});
+  } else {
+    if (tokenizer != nullptr) std::printf("\n");
+    if (!options.open.device.quiet) {
+      note(fmt::format("prompt {} tokens {:.1f} t/s, decode {} tokens {:.1f} t/s, KV cache {}, G {}, stop: {}",
+                       prompt.size(),
+                       result.prefill_ms > 0 ? 1000.0 * static_cast<double>(prompt.size()) / result.prefill_ms : 0.0,
+                       result.tokens.size(), tokens_per_second(result), human_bytes(session.cache().bytes()),
+                       fmt::join(groups, ","), stop_reason_name(result.stop)));
+    }
+  }
+  opened.device->save_pipeline_cache();
+  return result.stop == StopReason::kInterrupted ? 130 : 0;
+}
+
+}  // namespace
+
+std::function<int()> add_run(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("run",
+                         "Example:\n  regroup run -m smollm2-135m -p \"The capital of France is\" -n 32 --temp 0\n\n"
+                         "Decodes a prompt and streams the text as it comes.");
+  const auto options = std::make_shared<RunOptions>();
+  RunOptions& o = *options;
+  command->add_option("-m,--model", o.open.model,
+                      "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
+  auto* prompt = command->add_option("-p,--prompt", o.prompt, "prompt text");
+  auto* file = command->add_option("-f,--file", o.prompt_file, "prompt text from a file")->excludes(prompt);
+  command->add_option("--tokens", o.tokens, "prompt as token ids 1,2,3")->excludes(prompt)->excludes(file);
+  command->add_option("-n,--predict", o.max_tokens, "most tokens to generate")
+      ->check(CLI::Range(1u, 1u << 24))
+      ->capture_default_str();
+  command->add_option("-c,--context", o.open.context, "context in tokens (default: the model's, at most 4096)")
+      ->check(CLI::Range(1u, 16u << 20));
+  command->add_option("--temp", o.sampling.temperature, "temperature; 0 is greedy")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command->add_option("--top-k", o.sampling.top_k, "keep the K most probable tokens; 0 is off")->capture_default_str();
+  command->add_option("--top-p", o.sampling.top_p, "keep the most probable tokens up to this sum; 1 is off")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--min-p", o.sampling.min_p, "drop tokens below this share of the most probable; 0 is off")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--repeat-penalty", o.sampling.repeat_penalty, "penalty for recent tokens; 1 is off")
+      ->check(CLI::Range(0.01, 100.0))
+      ->capture_default_str();
+  command->add_option("-s,--seed", o.sampling.seed, "seed of the random choice")->capture_default_str();
+  command->add_option("--stop", o.stops, "stop in front of this text (may be given several times)");
+  command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0")->capture_default_str();
+  command->add_flag("--json", o.json, "one JSON document on stdout");
+  o.open.groups.add_options(*command);
+  o.open.device.add_options(*command);
+  return [options] {
+    options->open.groups.seed = options->sampling.seed;
+    return run(*options);
+  };
+}
+
+}  // namespace regroup::cli

@@ -1,4 +1,4 @@
-// One token times a weight matrix on GPUs: the invocations of a workgroup share ROWS rows and add up by subgroupAdd (SUBGROUP) or in shared memory,
+// One token times a weight matrix on GPUs: the invocations of a workgroup share two rows and add up by subgroupAdd (SUBGROUP) or in shared memory,
 // RMSNorm folded in; see linear.h.
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -18,6 +18,7 @@ layout(binding = 0) readonly buffer Weights { uvec4 weights[]; };
 layout(binding = 1) readonly buffer X { vec4 x[]; };
 layout(binding = 3) uniform samplerBuffer gain;
 
+#define ROWS 2
 #define SUB_BLOCKS (WEIGHT_SUB_BLOCK == 16 ? 2 : 1)
 // The sums of ROWS rows and the sum of squares.
 #define SUMS (ROWS + 1)
@@ -90,7 +91,11 @@ void main() {
       WeightBlock weights_of_row = weight_block(weight_header(header), body, b);
       [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) {
         float part = 0.0;
-        [[unroll]] for (int i = k * 32 / SUB_BLOCKS; i < (k + 1) * 32 / SUB_BLOCKS; ++i) part += weight_q(weights_of_row, i) * pieces[i / 4][i & 3];
+        // From 0, since glslc unrolls only loops whose bounds are literals.
+        [[unroll]] for (int i = 0; i < 32 / SUB_BLOCKS; ++i) {
+          int column = k * 32 / SUB_BLOCKS + i;
+          part += weight_q(weights_of_row, column) * pieces[column / 4][column & 3];
+        }
         sums[r] += weight_scale(weights_of_row, k) * part;
 #if WEIGHT_HAS_MIN
         sums[r] += weight_min(weights_of_row, k) * x_sums[k];
@@ -105,5 +110,6 @@ void main() {
     float factor = 1.0 / sqrt(sums[ROWS] / float(push.columns) + push.epsilon);
     [[unroll]] for (int r = 0; r < ROWS; ++r) sums[r] *= factor;
   }
-  [[unroll]] for (int r = 0; r < ROWS; r += 2) store_pair(token, first_row + uint(r), sums[r], sums[r + 1]);
+  // Two rows only: the others are past any end.
+  store_pairs(token, uvec4(first_row, first_row + 1u, uvec2(0xffffffffu)), vec4(sums[0], sums[1], 0.0, 0.0));
 }

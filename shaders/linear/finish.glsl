@@ -1,4 +1,4 @@
-// The end of every product: bias, gate, accumulation, store. Needs linear.h before it.
+// The end of every product: bias, gate, accumulation, store, for four rows of a token at a time. Needs linear.h before it.
 #ifndef REGROUP_LINEAR_FINISH_GLSL
 #define REGROUP_LINEAR_FINISH_GLSL
 
@@ -7,32 +7,49 @@
 layout(binding = 2) buffer Y { float y[]; };
 layout(binding = 4) readonly buffer Bias { float bias[]; };
 
-// Adds the bias of a row of this slice; `row` may be past the end.
-float with_bias(float sum, uint row) {
-  if ((push.flags & LINEAR_BIAS) != 0u) sum += bias[push.first_row + min(row, push.rows - 1u)];
-  return sum;
-}
-
-float gate_product(float gate, float up) {
-  return ((push.flags & LINEAR_SILU) != 0u ? silu(gate) : gelu_tanh(gate)) * up;
-}
-
-void store(uint token, uint index, float value) {
-  uint at = push.y_offset + token * push.y_stride + index;
-  if ((push.flags & LINEAR_ACCUMULATE) != 0u) value += y[at];
-  y[at] = value;
-}
-
-// Stores the sums of two neighbouring rows of which the first is even.
-void store_pair(uint token, uint row, float first, float second) {
-  first = with_bias(first, row);
-  second = with_bias(second, row + 1u);
-  if ((push.flags & LINEAR_GATED) != 0u) {
-    if (row < push.rows) store(token, (push.first_row + row) / 2u, gate_product(first, second));
-  } else {
-    if (row < push.rows) store(token, push.first_row + row, first);
-    if (row + 1u < push.rows) store(token, push.first_row + row + 1u, second);
+// Rows are counted in the slice here; rows and tokens past the end are left out.
+vec4 with_bias(vec4 sums, uvec4 rows) {
+  if ((push.flags & LINEAR_BIAS) != 0u) {
+    uvec4 at = push.first_row + min(rows, uvec4(push.rows - 1u));
+    sums += vec4(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
   }
+  return sums;
+}
+
+vec4 gate_product(vec4 gate, vec4 up) {
+  if ((push.flags & LINEAR_SILU) != 0u) {
+    gate = silu(gate);
+  } else {
+    gate = gelu_tanh(gate);
+  }
+  return gate * up;
+}
+
+void store_values(uint token, uvec4 indices, vec4 values, bvec4 valid) {
+  // An element that surely exists stands in for those left out.
+  uvec4 at = push.y_offset + mix(uvec4(0u), token * push.y_stride + indices, valid);
+  if ((push.flags & LINEAR_ACCUMULATE) != 0u) values += vec4(y[at.x], y[at.y], y[at.z], y[at.w]);
+  if (valid.x) y[at.x] = values.x;
+  if (valid.y) y[at.y] = values.y;
+  if (valid.z) y[at.z] = values.z;
+  if (valid.w) y[at.w] = values.w;
+}
+
+bvec4 exist(uint token, uvec4 rows) {
+  return lessThan(rows, uvec4(token < push.tokens ? push.rows : 0u));
+}
+
+// Stores four rows of which x and y, and z and w, are neighbours and x and z even.
+void store_pairs(uint token, uvec4 rows, vec4 sums) {
+  vec4 values = with_bias(sums, rows);
+  uvec4 indices = push.first_row + rows;
+  bvec4 valid = exist(token, rows);
+  if ((push.flags & LINEAR_GATED) != 0u) {
+    values = gate_product(values.xzxz, values.ywyw);
+    indices = indices.xzxz / 2u;
+    valid = bvec4(valid.xz, false, false);
+  }
+  store_values(token, indices, values, valid);
 }
 
 #endif

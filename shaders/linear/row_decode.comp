@@ -80,8 +80,10 @@ void main() {
 #else
       [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) {
         vec4 parts = vec4(0.0);
-        [[unroll]] for (int i = k * WEIGHT_SUB_BLOCK; i < (k + 1) * WEIGHT_SUB_BLOCK; ++i) {
-          parts += OF_ROWS(weight_q_raw, weights_of, i) * X_COLUMN(spread, i);
+        // From 0, since glslc unrolls only loops whose bounds are literals.
+        [[unroll]] for (int i = 0; i < WEIGHT_SUB_BLOCK; ++i) {
+          int column = k * WEIGHT_SUB_BLOCK + i;
+          parts += OF_ROWS(weight_q_raw, weights_of, column) * X_COLUMN(spread, column);
         }
         sums += OF_ROWS(weight_scale, weights_of, k) * parts;
 #if WEIGHT_HAS_MIN

@@ -112,19 +112,20 @@ float sum_over_columns(float value) {
 
 // Stores the sums of an invocation's rows for one token.
 void store_rows(uint token, uint panel, vec4 sums) {
+  uvec4 rows = panel * PANEL_ROWS + uvec4(ROW_IN_PANEL(0), ROW_IN_PANEL(1), ROW_IN_PANEL(2), ROW_IN_PANEL(3));
 #ifdef TEXEL
-  [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
-    uint row = panel * PANEL_ROWS + ROW_IN_PANEL(r);
-    float value = with_bias(sums[r], row);
-    if ((push.flags & LINEAR_GATED) != 0u) {
-      float up = subgroupShuffleXor(value, 1u);
-      if (row < push.rows && (row & 1u) == 0u) store(token, (push.first_row + row) / 2u, gate_product(value, up));
-    } else {
-      if (row < push.rows) store(token, push.first_row + row, value);
-    }
+  vec4 values = with_bias(sums, rows);
+  uvec4 indices = push.first_row + rows;
+  bvec4 valid = exist(token, rows);
+  // Gate and up lie in neighbouring lanes; the even one stores their product.
+  if ((push.flags & LINEAR_GATED) != 0u) {
+    values = gate_product(values, subgroupShuffleXor(values, 1u));
+    indices /= 2u;
+    valid = bvec4(uvec4(valid) & uvec4((rows.x & 1u) ^ 1u));
   }
+  store_values(token, indices, values, valid);
 #else
-  [[unroll]] for (int r = 0; r < ROW_GROUPS; r += 2) store_pair(token, panel * PANEL_ROWS + ROW_IN_PANEL(r), sums[r], sums[r + 1]);
+  store_pairs(token, rows, sums);
 #endif
 }
 

@@ -55,7 +55,5 @@ void main() {
     }
   }
 
-  [[unroll]] for (int t = 0; t < TOKENS; ++t) {
-    if (first_token + uint(t) < push.tokens) store_rows(first_token + uint(t), panel, sums[t]);
-  }
+  [[unroll]] for (int t = 0; t < TOKENS; ++t) store_rows(first_token + uint(t), panel, sums[t]);
 }

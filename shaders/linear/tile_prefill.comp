@@ -21,13 +21,13 @@ void main() {
   uint lane = gl_LocalInvocationID.x;
   uint first_token = gl_WorkGroupID.x * uint(TILE_TOKENS);
   uint first_row = gl_WorkGroupID.y * uint(TILE_ROWS);
-  // Decoding: an invocation owns a row. Multiplying: it owns rows 2 * lane_row + (0, 1) + 16 * {0..3} and tokens lane_token + 8 * {0..3} of the tile.
+  // Decoding: an invocation owns a row. Multiplying: it owns rows 2 * lane_row + {0, 1} + 16 * {0..3} and tokens lane_token + 8 * {0..3} of the tile.
   uint row_chunk = push.skip_chunks + min(first_row + lane, push.rows - 1u) * push.panel_chunks;
   uint lane_row = lane / 8u, lane_token = lane & 7u;
 
-  float sums[8][4];
-  [[unroll]] for (int r = 0; r < 8; ++r) {
-    [[unroll]] for (int t = 0; t < 4; ++t) sums[r][t] = 0.0;
+  vec4 sums[2][4];
+  [[unroll]] for (int g = 0; g < 2; ++g) {
+    [[unroll]] for (int t = 0; t < 4; ++t) sums[g][t] = vec4(0.0);
   }
   for (uint block = 0u; block < push.blocks; ++block) {
     uint b = block & 7u;
@@ -51,18 +51,18 @@ void main() {
     for (uint i = 0u; i < 32u; ++i) {
       float x_of[4];
       [[unroll]] for (int t = 0; t < 4; ++t) x_of[t] = token_tile[i * uint(TILE_TOKENS) + lane_token + uint(8 * t)];
-      [[unroll]] for (int r = 0; r < 8; ++r) {
-        float value = row_tile[i * uint(TILE_ROWS) + lane_row * 2u + uint(r / 2 * 16 + r % 2)];
-        [[unroll]] for (int t = 0; t < 4; ++t) sums[r][t] += value * x_of[t];
+      [[unroll]] for (int g = 0; g < 2; ++g) {
+        uint at = i * uint(TILE_ROWS) + lane_row * 2u + uint(32 * g);
+        vec4 values = vec4(row_tile[at], row_tile[at + 1u], row_tile[at + 16u], row_tile[at + 17u]);
+        [[unroll]] for (int t = 0; t < 4; ++t) sums[g][t] += values * x_of[t];
       }
     }
     barrier();
   }
 
-  [[unroll]] for (int t = 0; t < 4; ++t) {
-    uint token = first_token + lane_token + uint(8 * t);
-    if (token < push.tokens) {
-      [[unroll]] for (int r = 0; r < 8; r += 2) store_pair(token, first_row + lane_row * 2u + uint(r / 2 * 16), sums[r][t], sums[r + 1][t]);
+  [[unroll]] for (int g = 0; g < 2; ++g) {
+    [[unroll]] for (int t = 0; t < 4; ++t) {
+      store_pairs(first_token + lane_token + uint(8 * t), first_row + lane_row * 2u + uint(32 * g) + uvec4(0u, 1u, 16u, 17u), sums[g][t]);
     }
   }
 }

@@ -86,6 +86,10 @@ std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, 
   }
   std::string out;
   bool in_word = false, prefix_due = step.add_prefix_space;
+  if (prefix_due && !step.remove_extra_spaces && !mapped.empty()) {
+    out += kSpaceSymbol;
+    prefix_due = false;
+  }
   for (const char c : mapped) {
     if (c == ' ') {
       if (!step.remove_extra_spaces) out += kSpaceSymbol;

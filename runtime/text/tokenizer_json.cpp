@@ -4,6 +4,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
+#include "runtime/text/token_table.h"
 #include "runtime/text/tokenizer_json_steps.h"
 
 namespace regroup {
@@ -26,22 +27,21 @@ void put_token(TokenizerSpec& spec, std::uint64_t id, const std::string& text) {
   spec.tokens[id] = text;
 }
 
-std::uint32_t id_of(const Json& vocab, const std::string& text) {
-  const auto found = vocab.find(text);
-  if (found == vocab.end())
-    refuse(fmt::format("a merge or special token names \"{}\", which is no token", escaped(text)));
-  return found->get<std::uint32_t>();
+std::uint32_t id_of(const TokenTable& table, std::string_view text) {
+  const auto found = table.find(text);
+  if (!found) refuse(fmt::format("a merge or special token names \"{}\", which is no token", escaped(text)));
+  return *found;
 }
 
 // A merge is ["left", "right"], or "left right" in older files.
-std::pair<std::string, std::string> merge_parts(const Json& merge) {
+std::pair<std::string_view, std::string_view> merge_parts(const Json& merge) {
   if (merge.is_array()) {
     if (merge.size() != 2) refuse("a merge does not have two parts");
-    return {merge[0].get<std::string>(), merge[1].get<std::string>()};
+    return {merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()};
   }
-  const auto& text = merge.get_ref<const std::string&>();
+  const std::string_view text = merge.get_ref<const std::string&>();
   const std::size_t space = text.find(' ');
-  if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) {
+  if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos) {
     refuse(fmt::format("merge \"{}\" does not have two parts", escaped(text)));
   }
   return {text.substr(0, space), text.substr(space + 1)};
@@ -63,12 +63,15 @@ void read_bpe(const Json& model, bool byte_level, TokenizerSpec& spec) {
   refuse_text(model, "end_of_word_suffix");
   const Json& vocab = model.at("vocab");
   for (const auto& [text, id] : vocab.items()) put_token(spec, id.get<std::uint64_t>(), text);
+  const TokenTable table(spec.tokens);
+  std::string merged;
   for (const Json& merge : model.at("merges")) {
     const auto [left, right] = merge_parts(merge);
-    spec.merges.push_back({id_of(vocab, left), id_of(vocab, right), id_of(vocab, left + right)});
+    merged.assign(left).append(right);
+    spec.merges.push_back({id_of(table, left), id_of(table, right), id_of(table, merged)});
   }
   const auto unk = model.find("unk_token");
-  if (unk != model.end() && unk->is_string()) spec.unk = id_of(vocab, unk->get<std::string>());
+  if (unk != model.end() && unk->is_string()) spec.unk = id_of(table, unk->get_ref<const std::string&>());
 }
 
 void read_unigram(const Json& model, TokenizerSpec& spec) {

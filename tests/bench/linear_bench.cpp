@@ -1,7 +1,9 @@
-// Speed of products with weight matrices, per format, shape and number of tokens, under the device's own kernel profile (or $REGROUP_PROFILE).
+// Speed of products with weight matrices, per format, shape and number of tokens, under the device's own kernel profile
+// (or $REGROUP_PROFILE).
 //
-// CPU drivers compute in this process, so process CPU time beside wall time tells the machine's load from the kernel's speed: GB/s and GFLOP/s are by
-// wall time, their _per_core twins by process CPU time. The least of several repetitions is the figure to compare.
+// CPU drivers compute in this process, so process CPU time beside wall time tells the machine's load from the kernel's
+// speed: GB/s and GFLOP/s are by wall time, their _per_core twins by process CPU time. The least of several repetitions
+// is the figure to compare.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
@@ -93,8 +95,8 @@ void add_all(Bench& bench) {
         if (tokens > 32 && shape.rows == 4096) continue;
         for (const bool norm : {false, true}) {
           if (norm && tokens > 1) continue;
-          const std::string name = fmt::format("{}/{}x{}/tokens:{}{}", format.name, shape.rows, shape.columns, tokens,
-                                               norm ? "/norm" : "");
+          const std::string name =
+              fmt::format("{}/{}x{}/tokens:{}{}", format.name, shape.rows, shape.columns, tokens, norm ? "/norm" : "");
           benchmark::RegisterBenchmark(name.c_str(), [&bench, &format, shape, tokens, norm](benchmark::State& state) {
             product(state, bench, format.format, shape, tokens, norm);
           })->UseRealTime();

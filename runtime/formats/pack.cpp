@@ -1,3 +1,4 @@
+// Rows of weights to the panels of the device layout, and one weight back out of them (panel_layout.h).
 #include <algorithm>
 #include <vector>
 

@@ -118,7 +118,8 @@ void record(CommandList& list, const KernelProfile& profile, const PoolWeights& 
       REGROUP_CHECK((term.source + std::uint64_t{1}) * op.head_dim <= source.rows);
   }
 
-  const shader::PoolWeightsConstants constants{.workgroup_size = profile.lanes};
+  const shader::PoolWeightsConstants constants{
+      .workgroup_size = profile.lanes, .panel_rows = source.panel_rows, .head_dim = op.head_dim};
   const Kernel& kernel =
       list.device().kernel(fmt::format("pool_weights_{}", format_info(source.format).name), as_words(constants));
   const std::uint32_t blocks = source.layout().blocks();
@@ -135,9 +136,7 @@ void record(CommandList& list, const KernelProfile& profile, const PoolWeights& 
                                            .target_first_row = to.first_row,
                                            .target_rows = to.rows,
                                            .target_skip_rows = to.skip_panels * target.panel_rows,
-                                           .panel_rows = source.panel_rows,
                                            .blocks = blocks,
-                                           .head_dim = op.head_dim,
                                            .groups = groups,
                                            .first_term = static_cast<std::uint32_t>(first),
                                            .last_term = static_cast<std::uint32_t>(first + step)};

@@ -16,11 +16,13 @@ vec4 sigmoid(vec4 z) {
 }
 
 void main() {
-  uint c = gl_GlobalInvocationID.x;
   uint t = gl_WorkGroupID.y;
-  if (c >= push.chunks) return;
-  vec4 z = gate[push.gate_offset + t * push.gate_stride + c];
-  const float sqrt_2_over_pi = 0.7978845608;
-  vec4 exponent = gelu_tanh != 0u ? 2.0 * sqrt_2_over_pi * (z + 0.044715 * z * z * z) : z;
-  y[push.y_offset + t * push.y_stride + c] = z * sigmoid(exponent) * up[push.up_offset + t * push.up_stride + c];
+  uint first = gl_WorkGroupID.x * chunks_each * workgroup_size + gl_LocalInvocationID.x;
+  uint end = min(push.chunks, first + chunks_each * workgroup_size);
+  for (uint c = first; c < end; c += workgroup_size) {
+    vec4 z = gate[push.gate_offset + t * push.gate_stride + c];
+    const float sqrt_2_over_pi = 0.7978845608;
+    vec4 exponent = gelu_tanh != 0u ? 2.0 * sqrt_2_over_pi * (z + 0.044715 * z * z * z) : z;
+    y[push.y_offset + t * push.y_stride + c] = z * sigmoid(exponent) * up[push.up_offset + t * push.up_stride + c];
+  }
 }

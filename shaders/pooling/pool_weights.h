@@ -11,9 +11,9 @@
 // Rows that pad the target's last panel are not written; padding columns become zero (the source's are).
 #include "shaders/common/interop.h"
 
-#define POOL_WEIGHTS_CONSTANTS(CONSTANT) CONSTANT(0, uint, workgroup_size, 8)
+#define POOL_WEIGHTS_CONSTANTS(CONSTANT) CONSTANT(0, uint, workgroup_size, 8) CONSTANT(1, uint, panel_rows, 32) CONSTANT(2, uint, head_dim, 64)
 REGROUP_SPECIALIZATION(PoolWeightsConstants, POOL_WEIGHTS_CONSTANTS)
-// x_first_row: of the matrix, the first of the slice; x_skip_rows: rows of the buffer before it.
+// panel_rows and head_dim are constants because CPU drivers divide lane by lane. x_first_row: of the matrix, the first of the slice; x_skip_rows: rows of the buffer before it.
 REGROUP_PUSH_CONSTANTS(PoolWeightsPush, uint source_first_row; uint source_rows; uint source_skip_rows; uint target_first_row;
-                       uint target_rows; uint target_skip_rows; uint panel_rows; uint blocks; uint head_dim; uint groups;
+                       uint target_rows; uint target_skip_rows; uint blocks; uint groups;
                        uint first_term; uint last_term;)

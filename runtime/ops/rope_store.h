@@ -14,6 +14,7 @@ enum class RopeLayout : std::uint32_t {
 // For each token t at position positions[t]:
 //   q[t, h] = rope(norm_q(q[t, h]))             in place, h < query_heads
 //   cache K[g, positions[t]] = rope(norm_k(k[t, g])), cache V[g, positions[t]] = v[t, g]        g < groups of `cache`
+// One dispatch per slice of the cache where q, k and v lie in one buffer (as models lay them), three where they do not.
 // rope(z)_p = z_p * (cos + i sin)[position, p] on planes p < rotary_dims/2; elements past rotary_dims are left alone.
 struct RopeStore {
   Activations q;              // [tokens, query_heads * head_dim]
@@ -21,7 +22,7 @@ struct RopeStore {
   Activations v;              // [tokens, groups * head_dim]
   BufferView positions;       // [tokens] u32, each < cache capacity
   BufferView rope_table;      // [table positions][rotary_dims/2] pairs (cos, sin) f32, scaling already in
-  BufferView q_norm_gain = {};  // [head_dim] f32, RMS norm over head_dim (QK-norm), or none
+  BufferView q_norm_gain = {};  // [head_dim] f32, RMS norm over head_dim (QK-norm); both gains or none
   BufferView k_norm_gain = {};
   float norm_epsilon = 1e-6f;
   KvCacheLayer cache;

@@ -271,6 +271,40 @@ TEST_F(RopeStoreDeviceTest, CachesInSlicesAndSeparateBuffers) {
   }
 }
 
+// Values are stored as they are: the scale and every level must be those of ggml's reference quantisers.
+TEST_F(RopeStoreDeviceTest, QuantisesAsGgml) {
+  constexpr std::uint32_t kDim = 64, kTokens = 33;
+  std::vector<float> rows = noise(std::size_t{kTokens} * kDim, 11);
+  std::fill(rows.begin() + 32, rows.begin() + 64, 0.0f);
+  for (const auto& [type, format] :
+       {std::pair{CacheType::kQ8_0, WeightFormat::kQ8_0}, {CacheType::kQ4_0, WeightFormat::kQ4_0}}) {
+    const KvCacheLayout layout{type, 1, kDim, kCapacity};
+    Buffer& cache = arena_.buffer(layout.bytes(), "cache");
+    std::vector<std::uint32_t> positions(kTokens);
+    std::iota(positions.begin(), positions.end(), 0u);
+    Buffer& v = upload_new(rows);
+    Buffer& others = upload_new(rows);
+    run(kernel_profile(device()), RopeStore{.q = {others, 0, kDim},
+                                            .k = {others, 0, kDim},
+                                            .v = {v, 0, kDim},
+                                            .positions = upload_new(positions),
+                                            .rope_table = others,
+                                            .cache = {type, 1, kDim, kCapacity, {{cache, 0, layout}}},
+                                            .query_heads = 1,
+                                            .head_dim = kDim,
+                                            .tokens = kTokens});
+    const auto bytes = download_values<std::byte>(device(), cache, layout.bytes());
+    for (std::uint32_t t = 0; t < kTokens; ++t) {
+      const std::vector<float> got = reference::read_cache_row(layout, bytes, CacheRegion::kValues, 0, t);
+      std::vector<std::byte> encoded(row_bytes(format, kDim));
+      encode_row(format, std::span(rows).subspan(t * kDim, kDim), encoded);
+      std::vector<float> expected(kDim);
+      decode_row(format, encoded, expected);
+      ASSERT_EQ(got, expected) << cache_type_name(type) << " token " << t;
+    }
+  }
+}
+
 TEST_F(RopeStoreDeviceTest, FirstAndLastPosition) {
   const KernelProfile profile = kernel_profile(device());
   check(profile, {.query_heads = 2,

@@ -2,6 +2,7 @@
 
 The learning rate follows the elapsed share of --minutes: a short warm-up, then a cosine to zero.
 So the same command fits a slow and a fast machine; what differs is the number of steps.
+--resume goes on from OUT/model.pt with a new schedule of --minutes; the record adds both up.
 Reads OUT/train.npz and OUT/tokenizer.json, writes OUT/model.pt (every few minutes and at the end).
 """
 
@@ -93,6 +94,8 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("build/model"))
     parser.add_argument("--validation", type=Path, default=Path(__file__).resolve().parents[1] / "validation.txt")
     parser.add_argument("--minutes", type=float, default=65.0)
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/model.pt")
+    parser.add_argument("--peak", type=float, default=1.0, help="scales the peak learning rates (less when resuming)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="compile the step (takes a minute, then a sixth faster)")
     parser.add_argument("--seed", type=int, default=0)
@@ -102,7 +105,12 @@ def main():
     torch.manual_seed(options.seed)
 
     model = Llama(Config())
-    windows = Windows(options.out / "train.npz", options.seed)
+    earlier = {"steps": 0, "tokens": 0, "seconds": 0}
+    if options.resume:
+        trained = torch.load(options.out / "model.pt", weights_only=True)
+        model.load_state_dict(trained["weights"])
+        earlier = trained["record"]
+    windows = Windows(options.out / "train.npz", options.seed + earlier["steps"])
     tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
     held_out = validation_chunks(tokenizer, options.validation, VALIDATION_CONTEXT)
     optimizers = make_optimizers(model)
@@ -115,6 +123,17 @@ def main():
         window_loss = torch.compile(window_loss, dynamic=False)
     began = saved = time.monotonic()
     step, smooth = 0, None
+
+    def record_now():
+        return {
+            "steps": earlier["steps"] + step,
+            "tokens": earlier["tokens"] + step * TOKENS_PER_STEP,
+            "seconds": earlier["seconds"] + round(time.monotonic() - began),
+            "validation_context": VALIDATION_CONTEXT,
+            "validation_tokens": held_out[:, 1:].numel(),
+            "validation_loss": validation_loss(model, held_out),
+        }
+
     while (share := (time.monotonic() - began) / (60 * options.minutes)) < 1.0:
         tokens = [tokens for since, tokens in WINDOW_TOKENS if share >= since][-1]
         inputs, targets = windows.draw(TOKENS_PER_STEP // tokens, tokens)
@@ -123,7 +142,7 @@ def main():
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer, peak in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = peak * learning_rate_scale(share)
+                group["lr"] = options.peak * peak * learning_rate_scale(share)
             optimizer.step()
             optimizer.zero_grad()
         step += 1
@@ -132,18 +151,11 @@ def main():
             print(f"step {step} {time.monotonic() - began:.0f} s, training loss {smooth:.3f}", flush=True)
         if time.monotonic() - saved > 60 * options.save_every:
             saved = time.monotonic()
-            record = {"steps": step, "tokens": step * TOKENS_PER_STEP, "validation_loss": validation_loss(model, held_out)}
+            record = record_now()
             save(model, options.out / "model.pt", record)
             print(f"step {step}: validation loss {record['validation_loss']:.4f}", flush=True)
 
-    record = {
-        "steps": step,
-        "tokens": step * TOKENS_PER_STEP,
-        "seconds": round(time.monotonic() - began),
-        "validation_context": VALIDATION_CONTEXT,
-        "validation_tokens": held_out[:, 1:].numel(),
-        "validation_loss": validation_loss(model, held_out),
-    }
+    record = record_now()
     record["validation_perplexity"] = math.exp(record["validation_loss"])
     save(model, options.out / "model.pt", record)
     print(json.dumps(record))

@@ -14,8 +14,8 @@ inline constexpr std::uint64_t kMaxMetadataItems = std::uint64_t{16}
 inline constexpr std::uint64_t kMaxKeyBytes = 65535;
 inline constexpr std::uint32_t kMaxArrayDepth = 4;
 
-inline constexpr std::uint64_t kMaxTensors = std::uint64_t{1}
-                                             << 20;      // mixtures of experts in Hugging Face form have some 100000
+// Mixtures of experts in Hugging Face form have some 100000.
+inline constexpr std::uint64_t kMaxTensors = std::uint64_t{1} << 18;
 inline constexpr std::uint64_t kMaxGgufNameBytes = 128;  // ggml itself stops at 63
 inline constexpr std::uint64_t kMaxSafetensorsNameBytes = 256;
 inline constexpr std::uint32_t kMaxGgufDimensions = 4;

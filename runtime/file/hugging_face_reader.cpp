@@ -142,7 +142,7 @@ void HuggingFaceReader::read_weights() {
 
 void HuggingFaceReader::read_index(const fs::path& index_path) {
   const std::string file = index_path.string();
-  const json index = parse_json_checked(read_text(kIndex, kMaxSideFileBytes), file);
+  const json index = parse_json_checked(read_text(kIndex, kMaxSideFileBytes), file, kMaxSideFileBytes, 2 * kMaxTensors);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     bad_file(file, "has no object weight_map");
   }

@@ -34,6 +34,10 @@ constexpr std::array kDataTypes = {
     DataType{"I64", 8, true, std::nullopt},
 };
 
+// A matrix takes 8: its object, dtype, shape, two dimensions, data_offsets, two offsets. Experts and __metadata__ take
+// little more.
+constexpr std::size_t kMaxHeaderValues = kMaxTensors * 10;
+
 // One entry of the header, checked by itself.
 struct Entry {
   std::string name;
@@ -153,7 +157,7 @@ json read_header(ByteCursor& cursor) {
   const auto bytes = cursor.take(header_bytes, "header");
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!text.starts_with('{')) cursor.fail("header does not begin with '{{'");
-  json header = parse_json_checked(text, cursor.file());
+  json header = parse_json_checked(text, cursor.file(), kMaxSafetensorsHeaderBytes, kMaxHeaderValues);
   if (!header.is_object()) cursor.fail("header is {}, expected an object", header.type_name());
   return header;
 }

@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "runtime/core/error.h"
 
@@ -61,6 +63,26 @@ inline std::span<const std::byte> bytes_of(std::string_view text) {
 inline std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
+
+struct Case {
+  std::string name;
+  std::string bytes;  // the file's
+  std::string says;   // what the refusal must say
+};
+
+// A table of cases, filled row by row: one initialiser of a hundred rows takes compilers minutes.
+class Cases {
+ public:
+  void operator()(std::string name, std::string bytes, std::string says) {
+    cases_.push_back({std::move(name), std::move(bytes), std::move(says)});
+  }
+  auto begin() const { return cases_.begin(); }
+  auto end() const { return cases_.end(); }
+  std::size_t size() const { return cases_.size(); }
+
+ private:
+  std::vector<Case> cases_;
+};
 
 // `action` must throw Error `code`, in one line without control characters that has both fragments.
 inline void expect_error(ErrorCode code, std::string_view file, std::string_view fragment,

@@ -5,6 +5,7 @@
 
 #include "runtime/file/safetensors_reader.h"
 #include "tests/file/file_support.h"
+#include "tests/file/largest_allocation.h"
 #include "tests/support/gguf_builder.h"
 
 namespace regroup::test {
@@ -53,18 +54,12 @@ TEST(Safetensors, OnlyAllowedIntegersAreSkipped) {
                    [&] { parse(doubles, [](std::string_view) { return true; }); });
 }
 
-struct Case {
-  std::string name;
-  std::string bytes;
-  std::string says;
-};
-
 // One tensor "t" with these fields and so much data.
 std::string one(std::string_view fields, std::size_t data_bytes) {
   return safetensors(fmt::format(R"({{"t":{{{}}}}})", fields), data_bytes);
 }
 
-std::vector<Case> malformed() {
+Cases malformed() {
   const std::string good = R"("dtype":"F32","shape":[2],"data_offsets":[0,8])";
   const std::string pair = R"("dtype":"F32","shape":[1],"data_offsets":[)";
   const auto two = [&](std::string_view a, std::string_view b, std::size_t data_bytes) {
@@ -72,89 +67,92 @@ std::vector<Case> malformed() {
   };
   std::string deep = R"({"t":)";
   for (int i = 0; i < 100000; ++i) deep += "[";
-  return {
-      {"empty file", "", "header length needs 8 bytes"},
-      {"seven bytes", std::string(7, '\0'), "header length needs 8 bytes"},
-      {"header length 0", le<std::uint64_t>(0), "header does not begin with '{'"},
-      {"header length all ones", le(std::numeric_limits<std::uint64_t>::max()) + "{}", "at most 100000000 are allowed"},
-      {"header length 100 MB and one", le<std::uint64_t>(100000001) + "{}", "header length is 100000001 bytes"},
-      {"header longer than the file", le<std::uint64_t>(100) + "{}",
-       "header needs 100 bytes at offset 8, the file has 2 left"},
-      {"header begins with space", safetensors(" {}", 0), "does not begin with '{'"},
-      {"header is an array", safetensors("[]", 0), "does not begin with '{'"},
-      {"header is cut", safetensors(R"({"t":)", 0), "bad JSON at line 1, column"},
-      {"header is not JSON", safetensors("{a}", 0), "bad JSON at line 1, column 2"},
-      {"header is two documents", safetensors("{}{}", 0), "bad JSON"},
-      {"header has a zero byte", safetensors(std::string("{}\0x", 4), 0), "zero byte"},
-      {"header is nested 100000 deep", safetensors(deep, 0), "nested deeper than 64"},
-      {"header not UTF-8", safetensors("{\"\xff\":1}", 0), "ill-formed UTF-8"},
-      {"tensor twice", safetensors(fmt::format(R"({{"t":{{{}}},"t":{{{}}}}})", good, good), 8), "duplicate key 't'"},
-      {"field twice", one(good + R"(,"dtype":"F16")", 8), "duplicate key 'dtype'"},
-      {"metadata twice", safetensors(R"({"__metadata__":{},"__metadata__":{}})", 0), "duplicate key '__metadata__'"},
-      {"metadata not an object", safetensors(R"({"__metadata__":[]})", 0), "__metadata__ is array"},
-      {"metadata of numbers", safetensors(R"({"__metadata__":{"a\u001b":1}})", 0),
-       "__metadata__ 'a\\u{1b}' is number, expected a string"},
-      {"metadata of objects", safetensors(R"({"__metadata__":{"a":{}}})", 0), "is object, expected a string"},
-      {"entry a number", safetensors(R"({"t":1})", 0), "tensor 't': is number, expected an object"},
-      {"entry null", safetensors(R"({"t":null})", 0), "is null"},
-      {"entry empty", safetensors(R"({"t":{}})", 0), "tensor 't': has no dtype"},
-      {"no shape", one(R"("dtype":"F32","data_offsets":[0,8])", 8), "has no shape"},
-      {"no offsets", one(R"("dtype":"F32","shape":[2])", 8), "has no data_offsets"},
-      {"name empty", safetensors(fmt::format(R"({{"":{{{}}}}})", good), 8), "name has 0 bytes"},
-      {"name too long", safetensors(fmt::format(R"({{"{}":{{{}}}}})", std::string(257, 'n'), good), 8),
-       "name has 257 bytes, expected 1 to 256"},
-      {"name with escape", safetensors(fmt::format(R"({{"\u001b[2J\u202e":{{{}}}}})", good), 4),
-       "tensor '\\u{1b}[2J\\u{202e}'"},
-      {"dtype a number", one(R"("dtype":0,"shape":[2],"data_offsets":[0,8])", 8), "dtype is number"},
-      {"dtype unknown", one(R"("dtype":"f32","shape":[2],"data_offsets":[0,8])", 8), "dtype 'f32' is unknown"},
-      {"dtype with escape", one(R"("dtype":"\u001b","shape":[2],"data_offsets":[0,8])", 8), "dtype '\\u{1b}'"},
-      {"doubles", one(R"("dtype":"F64","shape":[1],"data_offsets":[0,8])", 8),
-       "has dtype F64, which is no supported weight format"},
-      {"eight-bit floats", one(R"("dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8])", 8), "has dtype F8_E4M3"},
-      {"integers", one(R"("dtype":"I64","shape":[1],"data_offsets":[0,8])", 8), "has dtype I64"},
-      {"packed bytes", one(R"("dtype":"U8","shape":[8],"data_offsets":[0,8])", 8), "has dtype U8"},
-      {"shape a number", one(R"("dtype":"F32","shape":2,"data_offsets":[0,8])", 8),
-       "shape is number, expected an array"},
-      {"dimension a string", one(R"("dtype":"F32","shape":["2"],"data_offsets":[0,8])", 8), "dimension is \"2\""},
-      {"dimension a float", one(R"("dtype":"F32","shape":[2.0],"data_offsets":[0,8])", 8), "dimension is 2.0"},
-      {"dimension negative", one(R"("dtype":"F32","shape":[-2],"data_offsets":[0,8])", 8), "dimension is -2"},
-      {"dimension 0", one(R"("dtype":"F32","shape":[2,0],"data_offsets":[0,0])", 0), "dimension 1 is 0"},
-      {"dimension beyond 64 bits", one(R"("dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,8])", 8),
-       "expected a whole number"},
-      {"nine dimensions", one(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])", 4),
-       "has 9 dimensions"},
-      {"elements wrap", one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0])", 0),
-       "more bytes than 64 bits"},
-      {"bytes wrap", one(R"("dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0])", 0),
-       "more bytes than 64 bits"},
-      {"bytes wrap to 8", one(R"("dtype":"F32","shape":[4611686018427387906],"data_offsets":[0,8])", 8),
-       "more bytes than 64 bits"},
-      {"exabytes", one(R"("dtype":"F32","shape":[1152921504606846976],"data_offsets":[0,4611686018427387904])", 8),
-       "the file has 8 bytes of data"},
-      {"offsets a number", one(R"("dtype":"F32","shape":[2],"data_offsets":8)", 8), "data_offsets is not a pair"},
-      {"one offset", one(R"("dtype":"F32","shape":[2],"data_offsets":[8])", 8), "data_offsets is not a pair"},
-      {"three offsets", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4,8])", 8), "data_offsets is not a pair"},
-      {"offset negative", one(R"("dtype":"F32","shape":[2],"data_offsets":[-8,0])", 8), "data_offsets is -8"},
-      {"offset a string", one(R"("dtype":"F32","shape":[2],"data_offsets":["0","8"])", 8), "expected a whole number"},
-      {"offsets backwards", one(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])", 8),
-       "data_offsets [8, 0] do not span"},
-      {"offsets too near", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])", 4), "do not span the 8 bytes"},
-      {"offsets too far", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,12])", 12), "do not span the 8 bytes"},
-      {"does not begin at 0", one(R"("dtype":"F32","shape":[2],"data_offsets":[4,12])", 12), "begins at 4, expected 0"},
-      {"gap", two("0,4", "8,12", 12), "tensor 'b': its data begins at 8, expected 4"},
-      {"overlap", two("0,4", "2,6", 6), "tensor 'b': its data begins at 2, expected 4"},
-      {"same place", two("0,4", "0,4", 4), "begins at 0, expected 4"},
-      {"data cut", one(good, 7), "ends at 8, the file has 7 bytes of data; it is truncated"},
-      {"no data", one(good, 0), "the file has 0 bytes of data"},
-      {"bytes after the data", one(good, 9), "data has 9 bytes, but the tensors end at 8"},
-      {"bytes without tensors", safetensors("{}", 1), "data has 1 bytes, but the tensors end at 0"},
-  };
+  Cases add;
+  add("empty file", "", "header length needs 8 bytes");
+  add("seven bytes", std::string(7, '\0'), "header length needs 8 bytes");
+  add("header length 0", le<std::uint64_t>(0), "header does not begin with '{'");
+  add("header length all ones", le(std::numeric_limits<std::uint64_t>::max()) + "{}", "at most 100000000 are allowed");
+  add("header length 100 MB and one", le<std::uint64_t>(100000001) + "{}", "header length is 100000001 bytes");
+  add("header longer than the file", le<std::uint64_t>(100) + "{}",
+      "header needs 100 bytes at offset 8, the file has 2 left");
+  add("header begins with space", safetensors(" {}", 0), "does not begin with '{'");
+  add("header is an array", safetensors("[]", 0), "does not begin with '{'");
+  add("header is cut", safetensors(R"({"t":)", 0), "bad JSON at line 1, column");
+  add("header is not JSON", safetensors("{a}", 0), "bad JSON at line 1, column 2");
+  add("header is two documents", safetensors("{}{}", 0), "bad JSON");
+  add("header has a zero byte", safetensors(std::string("{}\0x", 4), 0), "zero byte");
+  add("header is nested 100000 deep", safetensors(deep, 0), "nested deeper than 64");
+  add("header not UTF-8", safetensors("{\"\xff\":1}", 0), "ill-formed UTF-8");
+  add("tensor twice", safetensors(fmt::format(R"({{"t":{{{}}},"t":{{{}}}}})", good, good), 8), "duplicate key 't'");
+  add("field twice", one(good + R"(,"dtype":"F16")", 8), "duplicate key 'dtype'");
+  add("metadata twice", safetensors(R"({"__metadata__":{},"__metadata__":{}})", 0), "duplicate key '__metadata__'");
+  add("metadata not an object", safetensors(R"({"__metadata__":[]})", 0), "__metadata__ is array");
+  add("metadata of numbers", safetensors(R"({"__metadata__":{"a\u001b":1}})", 0),
+      "__metadata__ 'a\\u{1b}' is number, expected a string");
+  add("metadata of objects", safetensors(R"({"__metadata__":{"a":{}}})", 0), "is object, expected a string");
+  add("entry a number", safetensors(R"({"t":1})", 0), "tensor 't': is number, expected an object");
+  add("entry null", safetensors(R"({"t":null})", 0), "is null");
+  add("entry empty", safetensors(R"({"t":{}})", 0), "tensor 't': has no dtype");
+  add("no shape", one(R"("dtype":"F32","data_offsets":[0,8])", 8), "has no shape");
+  add("no offsets", one(R"("dtype":"F32","shape":[2])", 8), "has no data_offsets");
+  add("name empty", safetensors(fmt::format(R"({{"":{{{}}}}})", good), 8), "name has 0 bytes");
+  add("name too long", safetensors(fmt::format(R"({{"{}":{{{}}}}})", std::string(257, 'n'), good), 8),
+      "name has 257 bytes, expected 1 to 256");
+  add("name with escape", safetensors(fmt::format(R"({{"\u001b[2J\u202e":{{{}}}}})", good), 4),
+      "tensor '\\u{1b}[2J\\u{202e}'");
+  add("dtype a number", one(R"("dtype":0,"shape":[2],"data_offsets":[0,8])", 8), "dtype is number");
+  add("dtype unknown", one(R"("dtype":"f32","shape":[2],"data_offsets":[0,8])", 8), "dtype 'f32' is unknown");
+  add("dtype with escape", one(R"("dtype":"\u001b","shape":[2],"data_offsets":[0,8])", 8), "dtype '\\u{1b}'");
+  add("doubles", one(R"("dtype":"F64","shape":[1],"data_offsets":[0,8])", 8),
+      "has dtype F64, which is no supported weight format");
+  add("eight-bit floats", one(R"("dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8])", 8), "has dtype F8_E4M3");
+  add("integers", one(R"("dtype":"I64","shape":[1],"data_offsets":[0,8])", 8), "has dtype I64");
+  add("packed bytes", one(R"("dtype":"U8","shape":[8],"data_offsets":[0,8])", 8), "has dtype U8");
+  add("shape a number", one(R"("dtype":"F32","shape":2,"data_offsets":[0,8])", 8),
+      "shape is number, expected an array");
+  add("dimension a string", one(R"("dtype":"F32","shape":["2"],"data_offsets":[0,8])", 8), "dimension is \"2\"");
+  add("dimension a float", one(R"("dtype":"F32","shape":[2.0],"data_offsets":[0,8])", 8), "dimension is 2.0");
+  add("dimension negative", one(R"("dtype":"F32","shape":[-2],"data_offsets":[0,8])", 8), "dimension is -2");
+  add("dimension 0", one(R"("dtype":"F32","shape":[2,0],"data_offsets":[0,0])", 0), "dimension 1 is 0");
+  add("dimension beyond 64 bits", one(R"("dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,8])", 8),
+      "expected a whole number");
+  add("nine dimensions", one(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])", 4),
+      "has 9 dimensions");
+  add("elements wrap", one(R"("dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0])", 0),
+      "more bytes than 64 bits");
+  add("bytes wrap", one(R"("dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0])", 0),
+      "more bytes than 64 bits");
+  add("bytes wrap to 8", one(R"("dtype":"F32","shape":[4611686018427387906],"data_offsets":[0,8])", 8),
+      "more bytes than 64 bits");
+  add("exabytes", one(R"("dtype":"F32","shape":[1152921504606846976],"data_offsets":[0,4611686018427387904])", 8),
+      "the file has 8 bytes of data");
+  add("offsets a number", one(R"("dtype":"F32","shape":[2],"data_offsets":8)", 8), "data_offsets is not a pair");
+  add("one offset", one(R"("dtype":"F32","shape":[2],"data_offsets":[8])", 8), "data_offsets is not a pair");
+  add("three offsets", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4,8])", 8), "data_offsets is not a pair");
+  add("offset negative", one(R"("dtype":"F32","shape":[2],"data_offsets":[-8,0])", 8), "data_offsets is -8");
+  add("offset a string", one(R"("dtype":"F32","shape":[2],"data_offsets":["0","8"])", 8), "expected a whole number");
+  add("offsets backwards", one(R"("dtype":"F32","shape":[2],"data_offsets":[8,0])", 8),
+      "data_offsets [8, 0] do not span");
+  add("offsets too near", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,4])", 4), "do not span the 8 bytes");
+  add("offsets too far", one(R"("dtype":"F32","shape":[2],"data_offsets":[0,12])", 12), "do not span the 8 bytes");
+  add("does not begin at 0", one(R"("dtype":"F32","shape":[2],"data_offsets":[4,12])", 12), "begins at 4, expected 0");
+  add("gap", two("0,4", "8,12", 12), "tensor 'b': its data begins at 8, expected 4");
+  add("overlap", two("0,4", "2,6", 6), "tensor 'b': its data begins at 2, expected 4");
+  add("same place", two("0,4", "0,4", 4), "begins at 0, expected 4");
+  add("data cut", one(good, 7), "ends at 8, the file has 7 bytes of data; it is truncated");
+  add("no data", one(good, 0), "the file has 0 bytes of data");
+  add("bytes after the data", one(good, 9), "data has 9 bytes, but the tensors end at 8");
+  add("bytes without tensors", safetensors("{}", 1), "data has 1 bytes, but the tensors end at 0");
+  return add;
 }
 
 TEST(Safetensors, MalformedFilesAreRefused) {
   for (const Case& c : malformed()) {
     SCOPED_TRACE(c.name);
+    forget_allocations();
     expect_bad_model("model.safetensors", c.says, [&] { parse(c.bytes); });
+    // Nothing is allocated by a number from the file: no block is much larger than the file itself.
+    EXPECT_LT(largest_allocation_bytes(), 8 * c.bytes.size() + 65536);
   }
   EXPECT_GE(malformed().size(), 40u);
 }

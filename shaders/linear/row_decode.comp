@@ -19,7 +19,7 @@ vec4 raw_factors(int j) {
 #if WEIGHT_SUB_BLOCK != 0
   [[unroll]] for (int p = 0; p < 8; ++p) {
     vec4 of_piece = vec4(WEIGHT_Q_RAW_FACTOR(4 * p), WEIGHT_Q_RAW_FACTOR(4 * p + 1), WEIGHT_Q_RAW_FACTOR(4 * p + 2), WEIGHT_Q_RAW_FACTOR(4 * p + 3));
-    factors = mix(factors, of_piece, bvec4(X_PIECE(j) == uint(p)));
+    factors = mix(factors, of_piece, bvec4(FIRST_X_PIECE + uint(j) * X_PIECE_STEP == uint(p)));
   }
 #endif
   return factors;
@@ -29,7 +29,9 @@ void main() {
   uint panel = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
   // The grid may overshoot: workgroups past the last panel compute and store nothing.
   uint blocks = panel * PANEL_ROWS < push.rows ? push.blocks : 0u;
-  uint chunk = push.skip_chunks + panel * push.panel_chunks;
+  // Push constants are read before the loops: lavapipe gathers them anew, lane by lane, wherever they are read inside.
+  uint row_chunk = push.skip_chunks + panel * push.panel_chunks + FIRST_ROW_IN_PANEL;
+  uint x_first = push.x_offset + FIRST_X_PIECE;
 
   vec4 factors[X_PIECES];
   [[unroll]] for (int j = 0; j < X_PIECES; ++j) factors[j] = raw_factors(j);
@@ -38,25 +40,23 @@ void main() {
   float squares = 0.0, block_squares = 0.0;
 
   for (uint first = 0u; first < blocks; first += 8u) {
+    uint super_chunk = row_chunk + first / 8u * SUPER_BLOCK_CHUNKS;
     WeightHeader headers[ROW_GROUPS];
-    [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
-      uvec4 header[WEIGHT_HEADER_ARRAY];
-      header[0] = uvec4(0u);
-      [[unroll]] for (int h = 0; h < WEIGHT_HEADER_CHUNKS; ++h) header[h] = LOAD_WEIGHT(chunk + uint(h) * PANEL_ROWS + ROW_IN_PANEL(r));
-      headers[r] = weight_header(header);
-    }
-    chunk += uint(WEIGHT_HEADER_CHUNKS) * PANEL_ROWS;
+    [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) headers[r] = load_header(super_chunk, r);
+    uint bodies_chunk = super_chunk + HEADER_CHUNKS;
+    uint x_super = x_first + first * 8u;
+    uint gain_super = FIRST_X_PIECE + first * 8u;
 
     uint count = min(8u, blocks - first);
     for (uint b = 0u; b < count; ++b) {
       vec4 pieces[X_PIECES];
-      [[unroll]] for (int j = 0; j < X_PIECES; ++j) pieces[j] = LOAD_X(push.x_offset + (first + b) * 8u + X_PIECE(j));
+      [[unroll]] for (int j = 0; j < X_PIECES; ++j) pieces[j] = LOAD_X(x_super + b * 8u + uint(j) * X_PIECE_STEP);
       if (with_norm != 0u) {
         squares += block_squares;
         block_squares = 0.0;
         [[unroll]] for (int j = 0; j < X_PIECES; ++j) {
           block_squares += dot(pieces[j], pieces[j]);
-          pieces[j] *= texelFetch(gain, int((first + b) * 8u + X_PIECE(j)));
+          pieces[j] *= texelFetch(gain, int(gain_super + b * 8u + uint(j) * X_PIECE_STEP));
         }
       }
 #if WEIGHT_HAS_MIN
@@ -67,25 +67,33 @@ void main() {
 #endif
 
       vec4 spread[SPREAD_PIECES] = SPREAD_X(pieces);
-      WeightBlock weights_of[ROW_GROUPS];
+      uint body_chunk = bodies_chunk + b * BLOCK_CHUNKS;
+      uvec4 bodies[ROW_GROUPS][WEIGHT_BODY_CHUNKS];
       [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
-        uvec4 body[WEIGHT_BODY_CHUNKS];
-        [[unroll]] for (int c = 0; c < WEIGHT_BODY_CHUNKS; ++c) body[c] = LOAD_WEIGHT(chunk + uint(c) * PANEL_ROWS + ROW_IN_PANEL(r));
-        weights_of[r] = weight_block(headers[r], body, b);
+        [[unroll]] for (int c = 0; c < WEIGHT_BODY_CHUNKS; ++c) bodies[r][c] = uvec4(0u);
       }
-      chunk += uint(WEIGHT_BODY_CHUNKS) * PANEL_ROWS;
-
-#if WEIGHT_SUB_BLOCK == 0
-      [[unroll]] for (int i = 0; i < 32; ++i) sums += OF_ROWS(weight_q, weights_of, i) * X_COLUMN(spread, i);
-#else
-      [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) {
-        vec4 parts = vec4(0.0);
-        // From 0, since glslc unrolls only loops whose bounds are literals.
-        [[unroll]] for (int i = 0; i < WEIGHT_SUB_BLOCK; ++i) {
-          int column = k * WEIGHT_SUB_BLOCK + i;
-          parts += OF_ROWS(weight_q_raw, weights_of, column) * X_COLUMN(spread, column);
+      WeightBlock weights_of[ROW_GROUPS];
+      vec4 parts[SUB_BLOCKS];
+      [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) parts[k] = vec4(0.0);
+      [[unroll]] for (int s = 0; s < STEPS; ++s) {
+        [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
+          [[unroll]] for (int c = 0; c < STEP_CHUNKS; ++c) {
+            bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r) * ROW_STEP);
+          }
+          weights_of[r] = weight_block(headers[r], bodies[r], b);
         }
-        sums += OF_ROWS(weight_scale, weights_of, k) * parts;
+        [[unroll]] for (int n = 0; n < STEP_COLUMNS; ++n) {
+          int i = s * STEP_COLUMNS + STEP_COLUMN(n);
+#if WEIGHT_SUB_BLOCK == 0
+          sums += OF_ROWS(weight_q, weights_of, i) * X_COLUMN(spread, i);
+#else
+          parts[i / WEIGHT_SUB_BLOCK] += OF_ROWS(weight_q_raw, weights_of, i) * X_COLUMN(spread, i);
+#endif
+        }
+      }
+#if WEIGHT_SUB_BLOCK != 0
+      [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) {
+        sums += OF_ROWS(weight_scale, weights_of, k) * parts[k];
 #if WEIGHT_HAS_MIN
         sums += OF_ROWS(weight_min, weights_of, k) * x_sums[k];
 #endif
@@ -97,8 +105,9 @@ void main() {
   if (with_norm != 0u) {
     uint last = (push.blocks - 1u) * 8u;
     [[unroll]] for (int j = 0; j < X_PIECES; ++j) {
-      uvec4 column = uvec4((last + X_PIECE(j)) * 4u) + uvec4(0u, 1u, 2u, 3u);
-      vec4 piece = mix(vec4(0.0), LOAD_X(push.x_offset + last + X_PIECE(j)), lessThan(column, uvec4(push.columns)));
+      uint piece_index = last + uint(j) * X_PIECE_STEP;
+      uvec4 column = (piece_index + FIRST_X_PIECE) * 4u + uvec4(0u, 1u, 2u, 3u);
+      vec4 piece = mix(vec4(0.0), LOAD_X(x_first + piece_index), lessThan(column, uvec4(push.columns)));
       squares += dot(piece, piece);
     }
     float factor = 1.0 / sqrt(sum_over_columns(squares) / float(push.columns) + push.epsilon);

@@ -23,26 +23,46 @@ layout(binding = 0) uniform usamplerBuffer weights;
 layout(binding = 1) uniform samplerBuffer x;
 #define LOAD_WEIGHT(i) texelFetch(weights, int(i))
 #define LOAD_X(i) texelFetch(x, int(i))
-#define ROW_IN_PANEL(r) (uint(r) * uint(LANES) + gl_LocalInvocationID.x)
+#define FIRST_ROW_IN_PANEL gl_LocalInvocationID.x
+#define ROW_STEP uint(LANES)
 #else
 layout(binding = 0) readonly buffer Weights { uvec4 weights[]; };
 layout(binding = 1) readonly buffer X { vec4 x[]; };
 #define LOAD_WEIGHT(i) weights[i]
 #define LOAD_X(i) x[i]
-#define ROW_IN_PANEL(r) (gl_LocalInvocationID.x * uint(ROW_GROUPS) + uint(r))
+#define FIRST_ROW_IN_PANEL (gl_LocalInvocationID.x * uint(ROW_GROUPS))
+#define ROW_STEP 1u
 #endif
 
-// 32 columns of x: piece j of a lane holds columns 4 * X_PIECE(j) .. + 3. X_COLUMN(SPREAD_X(pieces), i): column i (0..31, a constant) in
+// A block is taken in steps, each of which loads the chunks that its columns need: one by one where a chunk holds neighbouring columns, so that no
+// more is live (CPU drivers spill the rest).
+#if defined(WEIGHT_F32) || defined(WEIGHT_F16) || defined(WEIGHT_BF16) || defined(WEIGHT_Q8_0)
+#define STEPS WEIGHT_BODY_CHUNKS
+#else
+#define STEPS 1
+#endif
+#define STEP_CHUNKS (WEIGHT_BODY_CHUNKS / STEPS)
+#define STEP_COLUMNS (32 / STEPS)
+// The n-th column of a step. A word of one chunk with one scale is eight nibbles, four of the lower and four of the upper 16 columns: word by word.
+#if WEIGHT_BODY_CHUNKS == 1 && WEIGHT_SUB_BLOCK == 32
+#define STEP_COLUMN(n) (4 * ((n) / 8) + 16 * ((n) / 4 % 2) + (n) % 4)
+#else
+#define STEP_COLUMN(n) (n)
+#endif
+
+// 32 columns of x: piece j of a lane holds columns 4 * (FIRST_X_PIECE + j * X_PIECE_STEP) .. + 3. X_COLUMN(SPREAD_X(pieces), i): column i (0..31, a constant) in
 // every lane.
 #ifdef TEXEL
 #define X_PIECES (8 / LANES)
-#define X_PIECE(j) (uint(j) * uint(LANES) + gl_LocalInvocationID.x)
+#define FIRST_X_PIECE gl_LocalInvocationID.x
+#define X_PIECE_STEP uint(LANES)
 #define SPREAD_PIECES X_PIECES
 #define SPREAD_X(pieces) pieces
 #define X_COLUMN(spread, i) subgroupShuffle(spread[(i) / 4 / LANES][(i) & 3], uint((i) / 4 % LANES))
 #elif defined(BROADCAST)
 #define X_PIECES (8 / LANES)
-#define X_PIECE(j) (uint(j) * uint(LANES) + gl_LocalInvocationID.x)
+#define FIRST_X_PIECE gl_LocalInvocationID.x
+#define X_PIECE_STEP uint(LANES)
 #define SPREAD_PIECES 8
 // One by one: glslc wants a literal lane and does not take a loop's variable for one.
 vec4[8] SPREAD_X(vec4 pieces[X_PIECES]) {
@@ -54,11 +74,25 @@ vec4[8] SPREAD_X(vec4 pieces[X_PIECES]) {
 #define X_COLUMN(spread, i) spread[(i) / 4][(i) & 3]
 #else
 #define X_PIECES 8
-#define X_PIECE(j) uint(j)
+#define FIRST_X_PIECE 0u
+#define X_PIECE_STEP 1u
 #define SPREAD_PIECES 8
 #define SPREAD_X(pieces) pieces
 #define X_COLUMN(spread, i) spread[(i) / 4][(i) & 3]
 #endif
+
+// Chunks of a row and panel.
+#define SUPER_BLOCK_CHUNKS (uint(WEIGHT_HEADER_CHUNKS + 8 * WEIGHT_BODY_CHUNKS) * PANEL_ROWS)
+#define HEADER_CHUNKS (uint(WEIGHT_HEADER_CHUNKS) * PANEL_ROWS)
+#define BLOCK_CHUNKS (uint(WEIGHT_BODY_CHUNKS) * PANEL_ROWS)
+
+// The header of row r of an invocation; `chunk`: of the invocation's first row in the super-block.
+WeightHeader load_header(uint chunk, int r) {
+  uvec4 header[WEIGHT_HEADER_ARRAY];
+  header[0] = uvec4(0u);
+  [[unroll]] for (int h = 0; h < WEIGHT_HEADER_CHUNKS; ++h) header[h] = LOAD_WEIGHT(chunk + uint(h) * PANEL_ROWS + uint(r) * ROW_STEP);
+  return weight_header(header);
+}
 
 float sum4(vec4 v) {
   return (v.x + v.y) + (v.z + v.w);
@@ -112,7 +146,7 @@ float sum_over_columns(float value) {
 
 // Stores the sums of an invocation's rows for one token.
 void store_rows(uint token, uint panel, vec4 sums) {
-  uvec4 rows = panel * PANEL_ROWS + uvec4(ROW_IN_PANEL(0), ROW_IN_PANEL(1), ROW_IN_PANEL(2), ROW_IN_PANEL(3));
+  uvec4 rows = panel * PANEL_ROWS + FIRST_ROW_IN_PANEL + uvec4(0u, 1u, 2u, 3u) * ROW_STEP;
 #ifdef TEXEL
   vec4 values = with_bias(sums, rows);
   uvec4 indices = push.first_row + rows;

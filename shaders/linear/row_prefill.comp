@@ -15,42 +15,49 @@
 void main() {
   uint first_token = gl_WorkGroupID.x * uint(TOKENS);
   uint panel = gl_WorkGroupID.y;
-  uint chunk = push.skip_chunks + panel * push.panel_chunks;
-
+  // Push constants are read before the loops: lavapipe gathers them anew, lane by lane, wherever they are read inside.
+  uint row_chunk = push.skip_chunks + panel * push.panel_chunks + FIRST_ROW_IN_PANEL;
+  uint blocks = push.blocks;
   uint x_rows[TOKENS];
-  [[unroll]] for (int t = 0; t < TOKENS; ++t) x_rows[t] = push.x_offset + min(first_token + uint(t), push.tokens - 1u) * push.x_stride;
+  [[unroll]] for (int t = 0; t < TOKENS; ++t) {
+    x_rows[t] = push.x_offset + FIRST_X_PIECE + min(first_token + uint(t), push.tokens - 1u) * push.x_stride;
+  }
   vec4 sums[TOKENS];
   [[unroll]] for (int t = 0; t < TOKENS; ++t) sums[t] = vec4(0.0);
 
-  for (uint first = 0u; first < push.blocks; first += 8u) {
+  for (uint first = 0u; first < blocks; first += 8u) {
+    uint super_chunk = row_chunk + first / 8u * SUPER_BLOCK_CHUNKS;
     WeightHeader headers[ROW_GROUPS];
-    [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
-      uvec4 header[WEIGHT_HEADER_ARRAY];
-      header[0] = uvec4(0u);
-      [[unroll]] for (int h = 0; h < WEIGHT_HEADER_CHUNKS; ++h) header[h] = LOAD_WEIGHT(chunk + uint(h) * PANEL_ROWS + ROW_IN_PANEL(r));
-      headers[r] = weight_header(header);
-    }
-    chunk += uint(WEIGHT_HEADER_CHUNKS) * PANEL_ROWS;
+    [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) headers[r] = load_header(super_chunk, r);
+    uint bodies_chunk = super_chunk + HEADER_CHUNKS;
 
-    uint count = min(8u, push.blocks - first);
+    uint count = min(8u, blocks - first);
     for (uint b = 0u; b < count; ++b) {
+      uint column_piece = (first + b) * 8u;
       vec4 spread[TOKENS][SPREAD_PIECES];
       [[unroll]] for (int t = 0; t < TOKENS; ++t) {
         vec4 pieces[X_PIECES];
-        [[unroll]] for (int j = 0; j < X_PIECES; ++j) pieces[j] = LOAD_X(x_rows[t] + (first + b) * 8u + X_PIECE(j));
+        [[unroll]] for (int j = 0; j < X_PIECES; ++j) pieces[j] = LOAD_X(x_rows[t] + column_piece + uint(j) * X_PIECE_STEP);
         spread[t] = SPREAD_X(pieces);
       }
-      WeightBlock weights_of[ROW_GROUPS];
+      uint body_chunk = bodies_chunk + b * BLOCK_CHUNKS;
+      uvec4 bodies[ROW_GROUPS][WEIGHT_BODY_CHUNKS];
       [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
-        uvec4 body[WEIGHT_BODY_CHUNKS];
-        [[unroll]] for (int c = 0; c < WEIGHT_BODY_CHUNKS; ++c) body[c] = LOAD_WEIGHT(chunk + uint(c) * PANEL_ROWS + ROW_IN_PANEL(r));
-        weights_of[r] = weight_block(headers[r], body, b);
+        [[unroll]] for (int c = 0; c < WEIGHT_BODY_CHUNKS; ++c) bodies[r][c] = uvec4(0u);
       }
-      chunk += uint(WEIGHT_BODY_CHUNKS) * PANEL_ROWS;
-
-      [[unroll]] for (int i = 0; i < 32; ++i) {
-        vec4 values = OF_ROWS(product_value, weights_of, i);
-        [[unroll]] for (int t = 0; t < TOKENS; ++t) sums[t] += values * X_COLUMN(spread[t], i);
+      [[unroll]] for (int s = 0; s < STEPS; ++s) {
+        WeightBlock weights_of[ROW_GROUPS];
+        [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
+          [[unroll]] for (int c = 0; c < STEP_CHUNKS; ++c) {
+            bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r) * ROW_STEP);
+          }
+          weights_of[r] = weight_block(headers[r], bodies[r], b);
+        }
+        [[unroll]] for (int n = 0; n < STEP_COLUMNS; ++n) {
+          int i = s * STEP_COLUMNS + STEP_COLUMN(n);
+          vec4 values = OF_ROWS(product_value, weights_of, i);
+          [[unroll]] for (int t = 0; t < TOKENS; ++t) sums[t] += values * X_COLUMN(spread[t], i);
+        }
       }
     }
   }

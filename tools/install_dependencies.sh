@@ -47,7 +47,7 @@ as_root() {
 }
 
 apt() {
-  as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 \
+  as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes LC_ALL=C.UTF-8 apt-get -qq -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 \
     -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
 }
 

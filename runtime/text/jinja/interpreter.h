@@ -1,0 +1,79 @@
+// Runs a parsed template. It reaches nothing but the values that it was given, and stops at limits on steps, memory and
+// depth.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runtime/text/jinja/ast.h"
+
+namespace regroup::jinja {
+
+struct Limits {
+  std::size_t steps = 2'000'000;              // nodes visited, items walked
+  std::size_t bytes = std::size_t{64} << 20;  // of all strings made on the way, the output included
+  int depth = 400;                            // nodes and macro calls inside each other
+  std::int64_t range_items = 100'000;
+};
+
+// The variables of a template, a loop or a macro call.
+struct Scope {
+  Scope* parent = nullptr;
+  std::vector<std::pair<std::string, Value>> variables;
+
+  const Value* find(std::string_view name) const;  // here or in a parent
+  void set(const std::string& name, Value value);  // here
+};
+
+class Interpreter {
+ public:
+  explicit Interpreter(const Limits& limits = {}) : limits_(limits) {}
+
+  // The output of `root` with the variables `context`. `root` must outlive the call. Throws TemplateError.
+  std::string render(const Node& root, const Dict& context);
+
+  // What filters, tests and methods need.
+  void spend_steps(std::size_t steps);
+  void spend_bytes(std::size_t bytes);
+  Value made(std::string text);       // a string that a template made: its bytes are counted
+  List items_of(const Value& value);  // what a loop over it walks
+  const Limits& limits() const { return limits_; }
+
+ private:
+  enum class Flow { kNormal, kBreak, kContinue };
+
+  struct Depth {
+    explicit Depth(Interpreter& interpreter);
+    ~Depth() { --interpreter_.depth_; }
+    Depth(const Depth&) = delete;
+    Depth& operator=(const Depth&) = delete;
+    Interpreter& interpreter_;
+  };
+
+  Scope& new_scope(Scope* parent);
+  void write(std::string& out, std::string_view text);
+
+  Flow run(const Node& node, Scope& scope, std::string& out);
+  Flow run_for(const Node& node, Scope& scope, std::string& out);
+  void run_set(const Node& node, Scope& scope);
+  void assign(const std::vector<std::string>& names, const Value& value, Scope& scope);
+  Value macro(const Node& node, const Node& body, Scope& scope);
+  Value capture(const Node& body, Scope& scope);
+
+  Value evaluate(const Node& node, Scope& scope);
+  Value evaluate_chain(const Node* chain, Value input, Scope& scope);  // a filter chain without its own input
+  Value slice(const Node& node, Scope& scope);
+  bool compare_chain(const Node& node, Scope& scope);
+  Arguments arguments(const Node& node, std::size_t first, Scope& scope);
+
+  Limits limits_;
+  std::size_t steps_ = 0, bytes_ = 0;
+  int depth_ = 0;
+  std::deque<Scope> scopes_;  // all of a rendering: macros may outlive the scope that they were made in
+};
+
+}  // namespace regroup::jinja

@@ -1,0 +1,32 @@
+// What filters and methods have in common on texts.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "runtime/text/jinja/interpreter.h"
+
+namespace regroup::jinja {
+
+std::size_t character_count(std::string_view text);
+
+// Without the characters `characters` (white space when there are none) at its ends.
+std::string strip_text(std::string_view text, const std::optional<std::string>& characters, bool left, bool right);
+
+// Python's split(): at most `most` cuts (negative: all); without separator at white space, and without empty parts.
+Value split_text(Interpreter& interpreter, const std::string& text, const std::optional<std::string>& separator,
+                 std::int64_t most);
+
+// At most `most` replacements (negative: all).
+Value replace_text(Interpreter& interpreter, const std::string& text, const std::string& old_part,
+                   const std::string& new_part, std::int64_t most);
+
+// Letters of ASCII, Latin-1, Greek and Cyrillic change case; others stay.
+std::string upper_text(std::string_view text);
+std::string lower_text(std::string_view text);
+std::string title_text(std::string_view text);
+std::string capitalized_text(std::string_view text);
+
+}  // namespace regroup::jinja

@@ -9,9 +9,10 @@
 namespace regroup {
 
 struct SamplingPlan {
-  std::uint32_t lanes = 0;         // invocations of a workgroup that reads a chunk
-  std::uint32_t chunks = 0;        // workgroups
-  std::uint32_t chunk_texels = 0;  // groups of four logits per chunk
+  std::uint32_t lanes = 0;           // invocations of a workgroup that reads a chunk
+  std::uint32_t chunks = 0;          // workgroups
+  std::uint32_t chunk_texels = 0;    // groups of four logits per chunk
+  std::uint32_t choosing_lanes = 0;  // invocations of the one workgroup that filters and draws
   bool texel_loads = false;
 
   SamplingPlan(const KernelProfile& profile, std::uint32_t vocabulary);

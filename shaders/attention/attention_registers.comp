@@ -66,12 +66,21 @@ const float kLog2e = 1.4426950408889634;
 // Weights may grow to 2^8 before the running maximum is renewed: the sums stay exact enough and most tiles need no rescaling.
 const float kSlack = 8.0;
 
+// Written out: a loop that a driver leaves standing keeps every loop around it from being unrolled.
 float lanes_max(float v) {
-  [[unroll]] for (uint step = 1u; step < LANES; step *= 2u) v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ step));
+  v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 1u));
+  v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 2u));
+#if LANES == 8
+  v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 4u));
+#endif
   return v;
 }
 float lanes_sum(float v) {
-  [[unroll]] for (uint step = 1u; step < LANES; step *= 2u) v += subgroupShuffle(v, gl_SubgroupInvocationID ^ step);
+  v += subgroupShuffle(v, gl_SubgroupInvocationID ^ 1u);
+  v += subgroupShuffle(v, gl_SubgroupInvocationID ^ 2u);
+#if LANES == 8
+  v += subgroupShuffle(v, gl_SubgroupInvocationID ^ 4u);
+#endif
   return v;
 }
 
@@ -253,27 +262,28 @@ void main() {
   [[unroll]] for (int r = 0; r < kRows; ++r) {
     float all = lanes_sum(total[r]);
     uint token = token_base + uint(r / tile_heads), head = first_head + uint(r % tile_heads);
-    if (token > last_token || head >= push.heads_per_group) continue;
+    bool row_exists = token <= last_token && head < push.heads_per_group;
     uint row = (push.out_offset + token * push.out_stride + (head_base + head) * uint(head_dim)) / 4u;
     float normalise = 1.0 / all;
     if (push.splits > 1u) {
       row = (((token - push.first_token) * push.query_heads + head_base + head) * push.splits + gl_WorkGroupID.z) * (quads + 1u);
       normalise = 1.0;
-      if (lane == 0u) result[row + quads] = vec4(m[r], all, 0.0, 0.0);
+      if (row_exists && lane == 0u) result[row + quads] = vec4(m[r], all, 0.0, 0.0);
     }
     [[unroll]] for (int j = 0; j < kRounds; ++j) {
       uint unit = uint(j * LANES) + lane;
-      if (unit >= uint(head_dim / kUnit)) continue;
-      [[unroll]] for (int i = 0; i < kUnit; i += 4) {
-        vec4 value;
-        [[unroll]] for (int e = 0; e < 4; ++e) {
-          int element = i + e;
-          value[e] = sum[r][j * kUnit + element] * raw_factor(uint(element % WORD_ELEMENTS));
+      if (row_exists && unit < uint(head_dim / kUnit)) {
+        [[unroll]] for (int i = 0; i < kUnit; i += 4) {
+          vec4 value;
+          [[unroll]] for (int e = 0; e < 4; ++e) {
+            int element = i + e;
+            value[e] = sum[r][j * kUnit + element] * raw_factor(uint(element % WORD_ELEMENTS));
+          }
+  #ifdef RAW_ZERO
+          value -= RAW_ZERO * weights[r][j];
+  #endif
+          result[row + (unit * uint(kUnit) + uint(i)) / 4u] = value * normalise;
         }
-#ifdef RAW_ZERO
-        value -= RAW_ZERO * weights[r][j];
-#endif
-        result[row + (unit * uint(kUnit) + uint(i)) / 4u] = value * normalise;
       }
     }
   }

@@ -3,6 +3,7 @@
 #include "runtime/ops/attention.h"
 
 #include <cmath>
+#include <memory>
 #include <random>
 
 #include "runtime/core/error.h"
@@ -223,6 +224,175 @@ TEST_F(AttentionTest, DecodesEveryLength) {
         check({.shape = shape(9, 3, 64, length - 1), .type = type, .splits = splits});
     }
   }
+}
+
+TEST_F(AttentionTest, DecodesWithAWindow) {
+  for (const std::uint32_t window : {1u, 8u, 33u, 100u, 5000u}) {
+    for (const std::uint32_t splits : {1u, 2u}) {
+      Problem problem = {.shape = shape(6, 2, 64, 270), .splits = splits};
+      problem.shape.window = window;
+      check(problem);
+    }
+  }
+}
+
+TEST_F(AttentionTest, DecodesWithASoftCap) {
+  Problem problem = {.shape = shape(6, 2, 64, 90)};
+  for (const double cap : {0.5, 5.0, 50.0}) {
+    problem.shape.soft_cap = cap;
+    problem.outliers = 1;
+    check(problem, 4e-5);
+    problem.outliers = 300;  // far into saturation
+    check(problem, 4e-5);
+  }
+}
+
+TEST_F(AttentionTest, SurvivesLargeScores) {
+  // Scores reach thousands: an exponential without the maximum taken off would overflow, and one score dominates.
+  for (const CacheType type : kAllTypes) {
+    check({.shape = shape(6, 2, 64, 200), .type = type, .outliers = 1000}, 2e-3);
+    check({.shape = shape(6, 2, 64, 17, 24), .type = type, .outliers = 1000}, 2e-3);
+  }
+}
+
+TEST_F(AttentionTest, ReadsACacheInSlices) {
+  for (const CacheType type : kAllTypes) {
+    check({.shape = shape(15, 5, 64, 70), .type = type, .splits = 2, .groups_per_slice = 2});
+    check({.shape = shape(15, 5, 32, 12, 20), .type = type, .groups_per_slice = 3});
+  }
+}
+
+TEST_F(AttentionTest, TakesRecordingsForLongerContexts) {
+  // The recording is made for 256 positions, submitted at 3: some splits find nothing to do.
+  Problem problem = {.shape = shape(6, 2, 64, 2), .splits = 5};
+  Arena arena(device(), MemoryUse::kDevice, "test");
+  const FilledCache cache(device(), arena, problem, 256);
+  problem.longest_context = 256;
+  const std::vector<float> q = queries(problem);
+  const std::vector<double> expected = reference::attention(problem.shape, q, cache.k(), cache.v());
+  for (const KernelProfile& profile : profiles()) {
+    expect_near(run(device(), profile, problem, arena, cache.layer(), q), expected, 2e-5,
+                describe(problem, profile.name));
+  }
+}
+
+TEST_F(AttentionTest, PrefillsEveryGrouping) {
+  for (const auto& [heads, groups] : {std::pair{9u, 3u}, {14u, 2u}, {12u, 4u}, {8u, 8u}, {8u, 1u}, {32u, 4u}}) {
+    check({.shape = shape(heads, groups, 64, 0, 41)});
+  }
+}
+
+TEST_F(AttentionTest, PrefillsEveryCacheTypeAfterEarlierChunks) {
+  for (const CacheType type : kAllTypes) {
+    for (const std::uint32_t first : {0u, 1u, 67u}) {
+      for (const std::uint32_t tokens : {2u, 7u, 33u}) check({.shape = shape(6, 2, 64, first, tokens), .type = type});
+    }
+    check({.shape = shape(4, 2, 128, 30, 9), .type = type, .splits = 3});
+  }
+  for (const std::uint32_t dim : {80u, 96u, 256u}) check({.shape = shape(4, 2, dim, 5, 19)});
+}
+
+TEST_F(AttentionTest, PrefillsWithAWindowAndASoftCap) {
+  for (const std::uint32_t window : {1u, 9u, 40u}) {
+    Problem problem = {.shape = shape(6, 2, 64, 30, 50)};
+    problem.shape.window = window;
+    problem.shape.soft_cap = 20;
+    check(problem, 4e-5);
+  }
+}
+
+TEST_F(AttentionTest, PrefillAtOnceIsTokenByToken) {
+  const Problem whole = {.shape = shape(9, 3, 64, 0, 37)};
+  Arena arena(device(), MemoryUse::kDevice, "test");
+  const FilledCache cache(device(), arena, whole, 37);
+  const std::vector<float> q = queries(whole);
+  const std::uint32_t width = whole.shape.query_heads * whole.shape.head_dim;
+  for (const KernelProfile& profile : profiles()) {
+    const std::vector<float> at_once = run(device(), profile, whole, arena, cache.layer(), q);
+    for (std::uint32_t t = 0; t < whole.shape.tokens; ++t) {
+      const Problem one = {.shape = shape(9, 3, 64, t)};
+      const std::vector<float> alone =
+          run(device(), profile, one, arena, cache.layer(), std::span(q).subspan(t * width, width));
+      const std::vector<double> expected(alone.begin(), alone.end());
+      expect_near(std::span(at_once).subspan(t * width, width), expected, 2e-6, describe(one, profile.name));
+    }
+  }
+}
+
+TEST_F(AttentionTest, SharingHeadsIsRepeatingThem) {
+  // GQA with 2 groups against MHA whose 6 key/value heads repeat each of them three times.
+  Problem grouped = {.shape = shape(6, 2, 64, 99)};
+  Problem repeated = {.shape = shape(6, 6, 64, 99)};
+  Arena arena(device(), MemoryUse::kDevice, "test");
+  const FilledCache cache(device(), arena, grouped, 100);
+  KvCacheLayer wide = cache.layer();
+  wide.groups = 6;
+  wide.slices.clear();
+  const KvCacheLayout& narrow = cache.layer().slices[0].layout;
+  const std::uint64_t head_bytes = std::uint64_t{narrow.capacity} * narrow.value_row_bytes();
+  const std::vector<std::byte> from =
+      download_values<std::byte>(device(), cache.layer().slices[0].buffer, narrow.bytes());
+  const KvCacheLayout layout = {.type = narrow.type, .groups = 6, .head_dim = 64, .capacity = narrow.capacity};
+  std::vector<std::byte> to(layout.bytes());
+  for (std::uint32_t h = 0; h < 6; ++h) {
+    for (const auto& [source, target] :
+         {std::pair{std::uint64_t{0}, std::uint64_t{0}}, {narrow.v_offset(), layout.v_offset()}}) {
+      std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(source + h / 3 * head_bytes), head_bytes,
+                  to.begin() + static_cast<std::ptrdiff_t>(target + h * head_bytes));
+    }
+  }
+  Buffer& buffer = arena.buffer(layout.bytes(), "repeated");
+  upload(device(), buffer, to);
+  wide.slices.push_back({.buffer = buffer, .first_group = 0, .layout = layout});
+  const std::vector<float> q = queries(grouped);
+  for (const KernelProfile& profile : profiles()) {
+    const std::vector<float> shared = run(device(), profile, grouped, arena, cache.layer(), q);
+    const std::vector<float> plain = run(device(), profile, repeated, arena, wide, q);
+    expect_near(shared, std::vector<double>(plain.begin(), plain.end()), 2e-6, describe(grouped, profile.name));
+  }
+}
+
+TEST_F(AttentionTest, RunsOnTheMinimumDevice) {
+  Device& minimum = shared_device("minimum");
+  const KernelProfile profile = kernel_profile(minimum);
+  for (const std::uint32_t tokens : {1u, 10u}) {
+    const Problem problem = {.shape = shape(9, 3, 64, 76, tokens)};
+    Arena arena(minimum, MemoryUse::kDevice, "test");
+    const FilledCache cache(minimum, arena, problem, 76 + tokens);
+    const std::vector<float> q = queries(problem);
+    const std::vector<double> expected = reference::attention(problem.shape, q, cache.k(), cache.v());
+    expect_near(run(minimum, profile, problem, arena, cache.layer(), q), expected, 2e-5,
+                describe(problem, profile.name));
+  }
+}
+
+TEST_F(AttentionTest, CutsLongPrefillsIntoDispatches) {
+  // A budget of 1 ms forces several dispatches; the result must not show it.
+  const Problem problem = {.shape = shape(8, 2, 64, 200, 150)};
+  DeviceOptions options;
+  options.max_submit_ms = 1;
+  const std::unique_ptr<Device> hurried = Device::open(shared_instance(), options);
+  Arena arena(*hurried, MemoryUse::kDevice, "test");
+  const FilledCache cache(*hurried, arena, problem, 350);
+  const std::vector<float> q = queries(problem);
+  const std::vector<double> expected = reference::attention(problem.shape, q, cache.k(), cache.v());
+  const KernelProfile profile = kernel_profile(*hurried);
+  expect_near(run(*hurried, profile, problem, arena, cache.layer(), q), expected, 2e-5,
+              describe(problem, profile.name));
+}
+
+TEST_F(AttentionTest, RefusesShapesThatDoNotFit) {
+  Arena arena(device(), MemoryUse::kDevice, "test");
+  Problem problem = {.shape = shape(6, 2, 64, 10)};
+  const FilledCache cache(device(), arena, problem, 11);
+  const std::vector<float> q = queries(problem);
+  const KernelProfile profile = kernel_profile(device());
+  Problem uneven = problem;
+  uneven.shape.query_heads = 7;
+  EXPECT_THROW(run(device(), profile, uneven, arena, cache.layer(), queries(uneven)), std::logic_error);
+  Problem beyond = problem;
+  beyond.longest_context = 33;
+  EXPECT_THROW(run(device(), profile, beyond, arena, cache.layer(), q), std::logic_error);
 }
 
 }  // namespace

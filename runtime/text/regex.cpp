@@ -84,9 +84,12 @@ std::vector<Regex::Match> Regex::find_all(std::string_view text) const {
                   text.size(), message_of(found));
     }
     const std::size_t* offsets = pcre2_get_ovector_pointer(state.data);
-    matches.push_back({offsets[0], offsets[1]});
-    after_empty = offsets[0] == offsets[1];
-    at = offsets[1];
+    const Match match{offsets[0], offsets[1]};
+    after_empty = match.begin == match.end;
+    // An empty match right behind another match does not count, as in Oniguruma.
+    const bool counts = !after_empty || matches.empty() || match.begin != matches.back().end;
+    if (counts) matches.push_back(match);
+    at = match.end;
   }
   return matches;
 }

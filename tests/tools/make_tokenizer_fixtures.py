@@ -306,6 +306,106 @@ def make_normal_forms():
     write("normal_forms", {"texts": texts, **{name: [form.normalize_str(t) for t in texts] for name, form in forms.items()}})
 
 
+# Each is rendered by transformers' own environment with CONTEXT; what it does with an error is recorded as null.
+SNIPPETS = [
+    "{{ 1 + 2 * 3 - 4 // 3 }} {{ 7 / 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 % -3 }} {{ 2 ** 10 }} {{ 1.5 + 1 }} {{ 2 ** -1 }}",
+    "{{ 1e3 }} {{ 1_000 }} {{ 3.0 }} {{ 0.1 + 0.2 }} {{ 10 / 5 }} {{ -x }} {{ +x }} {{ - x ** 2 }}", "{{ 1 / 0 }}", "{{ 1 // 0 }}", "{{ 1 % 0 }}",
+    "{{ 'a' ~ 1 ~ none ~ true ~ 2.5 }} {{ 'ab' * 3 }} {{ [1] * 2 + [3] }} {{ 'a' 'b' \"c\" }}", "{{ 'a' + 1 }}", "{{ 'a' < 'b' < 'c' }} {{ 1 < 2 > 1 }} {{ 1 == 1.0 }} {{ true == 1 }} {{ '1' == 1 }}",
+    "{{ 1 < 'a' }}", "{{ 'ell' in 'hello' }} {{ 'x' not in 'hello' }} {{ 2 in [1, 2] }} {{ 'role' in messages[0] }} {{ 'q' in d }} {{ 'a' in nothing }}",
+    "{{ not true and false or true }} {{ not (true or false) }} {{ none or 'x' }} {{ 0 and 1 }} {{ [] or 'empty' }}",
+    "{{ 'yes' if x > 2 else 'no' }} {{ 'only' if false }}| {{ 1 if x else 2 if y else 3 }}", "{{ true }} {{ True }} {{ none }} {{ None }} {{ [1, 'a', none, 2.0, true] }} {{ {'k': [1], 2: 'v'} }} {{ \"it's\" }} {{ [\"it's\"] }}",
+    "{{ undefined_thing }}|{{ undefined_thing is defined }}|{{ messages.nope }}|{{ messages[0].nope is undefined }}", "{{ undefined_thing.attribute }}", "{{ undefined_thing + 1 }}", "{{ undefined_thing() }}",
+    "{{ messages[0].role }} {{ messages[0]['content'] }} {{ messages[-1].content }} {{ messages[99] is defined }} {{ d.items is callable }} {{ d['q'] }} {{ d.get('nope', 7) }} {{ d.get('nope') }}",
+    "{{ text[1:4] }} {{ text[:-1] }} {{ text[::-1] }} {{ text[::2] }} {{ text[-3:] }} {{ text[5:2] }} {{ text[10:0:-3] }} {{ numbers[1:] }} {{ numbers[:0] }} {{ numbers[-2::-1] }} {{ text[0] }}{{ text[-1] }}",
+    "{{ numbers[::0] }}", "{% for m in messages %}{{ loop.index }}{{ loop.index0 }}{{ loop.first }}{{ loop.last }}{{ loop.length }}{{ loop.revindex }}{{ m.role }};{% endfor %}",
+    "{% for n in numbers if n > 1 %}{{ loop.index }}:{{ n }}{% if not loop.last %},{% endif %}{% else %}none{% endfor %}", "{% for n in [] %}x{% else %}empty{% endfor %}",
+    "{% for n in numbers %}{% if n == 2 %}{% continue %}{% endif %}{% if n == 4 %}{% break %}{% endif %}{{ n }}{% endfor %}",
+    "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}{% for k in d %}{{ k }}{% endfor %}{% for k, v in d | dictsort %}{{ k }}{% endfor %}{% for c in 'héy' %}{{ c }}.{% endfor %}",
+    "{% for a in numbers %}{% for b in 'xy' %}{{ a }}{{ b }}{{ loop.index }} {% endfor %}{{ loop.index }}|{% endfor %}{{ loop is defined }}",
+    "{% for n in numbers %}{{ loop.previtem }}-{{ loop.nextitem }} {{ loop.cycle('odd', 'even') }};{% endfor %}",
+    "{% set a = 1 %}{% for n in numbers %}{% set a = a + n %}{{ a }} {% endfor %}{{ a }}", "{% set ns = namespace(total=0, found=false) %}{% for n in numbers %}{% set ns.total = ns.total + n %}{% endfor %}{{ ns.total }}{{ ns.found }}",
+    "{% if true %}{% set inner = 5 %}{% endif %}{{ inner }}", "{% set a, b = 1, 2 %}{{ a }}{{ b }}{% set pair = (3, 4) %}{% set c, e = pair %}{{ c }}{{ e }}", "{% set block %}  text {{ x }}\n{% endset %}[{{ block }}]{% set up | upper | trim %} abc {% endset %}{{ up }}",
+    "{% macro greet(name, mark='!') %}Hello {{ name }}{{ mark }}{% endmacro %}{{ greet('A') }} {{ greet('B', mark='?') }} {{ greet(name='C') }}{{ greet() }}",
+    "{% macro greet(name) %}{{ name }}{% endmacro %}{{ greet('a', 'b') }}", "{% macro greet(name) %}{{ name }}{% endmacro %}{{ greet(other=1) }}",
+    "{% macro outer(n) %}{% if n > 0 %}{{ n }}{{ outer(n - 1) }}{% endif %}{% endmacro %}{{ outer(5) }}", "{% macro wrap() %}<{{ caller() }}>{% endmacro %}{% call wrap() %}in{{ x }}{% endcall %}",
+    "{% set late = 'set before' %}{% macro see() %}{{ late }}{{ x }}{% endmacro %}{{ see() }}{% set late = 'changed' %}{{ see() }}", "{% filter upper %}abc {{ x }}{% endfilter %}",
+    "{{ '  trim me  ' | trim }}| {{ 'xxaxx' | trim('x') }} {{ 'a,b' | replace(',', ';') }} {{ 'abc' | upper }} {{ 'ABC' | lower }} {{ 'some words here' | title }} {{ 'hELLO' | capitalize }}",
+    "{{ numbers | length }} {{ text | length }} {{ d | length }} {{ 'é漢😀' | length }} {{ numbers | first }} {{ numbers | last }} {{ [] | first }}| {{ numbers | sum }} {{ numbers | join('-') }} {{ messages | join(', ', attribute='role') }}",
+    "{{ nothing | default('d') }} {{ '' | default('d') }} {{ '' | default('d', true) }} {{ none | default('d') }} {{ x | default(1) }} {{ d.q.z | default('deep') }}",
+    "{{ d | tojson }} {{ messages | tojson(indent=2) }} {{ 'é\"\\n\\t\\\\</script>\x7f\u2028' | tojson }} {{ [1.0, 1e20, true, none] | tojson }} {{ {} | tojson(indent=4) }}{{ d | tojson(separators=(',', ':')) }} {{ {'b': 1, 'a': 2} | tojson(sort_keys=true) }} {{ 'é😀' | tojson(ensure_ascii=true) }}",
+    "{{ messages | selectattr('role', 'equalto', 'user') | list | length }} {{ messages | rejectattr('role', 'equalto', 'user') | map(attribute='content') | list }} {{ messages | selectattr('content') | list | length }} {{ numbers | select('odd') | list }} {{ numbers | reject('>', 2) | list }} {{ ['a', 'b'] | map('upper') | join }}",
+    "{{ [3, 1, 2] | sort }} {{ ['b', 'A', 'c'] | sort }} {{ ['b', 'A', 'c'] | sort(reverse=true) }} {{ messages | sort(attribute='content') | map(attribute='content') | join(',') }} {{ [1, 2, 1, 3] | unique | list }} {{ numbers | max }} {{ numbers | min }} {{ numbers | reverse | list }} {{ 'abc' | reverse }}",
+    "{{ '12' | int }} {{ 'x' | int }} {{ 'x' | int(7) }} {{ 3.7 | int }} {{ '2.5' | float }} {{ 2.5 | round }} {{ 3.5 | round }} {{ 2.567 | round(2) }} {{ -3 | abs }} {{ 5 | string + 'x' }} {{ 'abc' | list }} {{ d | items | map('first') | list }}",
+    "{{ 'a\\nb\\n\\nc' | indent }}|{{ 'a\\nb' | indent(2, true) }}|{{ 'a\\n\\nb' | indent(width=1, blank=true) }}", "{{ '<a href=\"x\">&' | escape }} {{ 'x' | safe }} {{ '%s and %d' | format('a', 3) }} {{ '%s%%' % 5 }} {{ '{} {n} {{}}'.format('p', n='q') }}",
+    "{{ x | no_such_filter }}", "{{ x is no_such_test }}", "{{ x is defined and x is number and not (x is string) }} {{ x is odd }} {{ 4 is even }} {{ 9 is divisibleby 3 }} {{ none is none }} {{ d is mapping }} {{ text is string }} {{ numbers is sequence }} {{ d is iterable }} {{ x is iterable }} {{ 1.5 is float }} {{ true is boolean }} {{ 1 is integer }} {{ true is integer }} {{ x is eq 3 }} {{ 2 is in numbers }} {{ 'a' is lower }} {{ true is true }} {{ 1 is not none }} {{ x is ge 3 }}",
+    "{{ ' ab '.strip() }}{{ 'xab'.lstrip('x') }}{{ 'abx'.rstrip('x') }} {{ 'abc'.startswith('ab') }} {{ 'abc'.startswith(('x', 'a')) }} {{ 'abc'.endswith('bc') }} {{ 'a b  c'.split() }} {{ 'a,b,,c'.split(',') }} {{ 'a,b,c'.split(',', 1) }} {{ 'a,b,c'.rsplit(',', 1) }} {{ ' a  b '.split(none, 1) }} {{ '-'.join(['a', 'b']) }} {{ 'abcabc'.find('c') }} {{ 'abcabc'.rfind('c') }} {{ 'abcabc'.count('b') }} {{ 'aXb'.upper() }}{{ 'aXb'.lower() }} {{ 'ab cd'.title() }} {{ 'ab'.capitalize() }} {{ 'aaa'.replace('a', 'b', 2) }} {{ 'a\\nb\\r\\nc'.splitlines() }} {{ '12'.isdigit() }} {{ 'prefix-x'.removeprefix('prefix-') }}",
+    "{{ text.nope() }}", "{{ 'abc'.__class__ }}", "{{ ''.__class__.__mro__ }}", "{{ messages.__init__ }}|", "{{ range(3) | list }} {{ range(1, 7, 2) | list }} {{ range(3, 0, -1) | list }} {% for i in range(2) %}{{ i }}{% endfor %}", "{{ dict(a=1, b='x') }} {{ dict({'k': 1}) }}",
+    "{{ raise_exception('no ' ~ x) }}", "{# a comment {{ x }} #}after", "a\n{# comment #}\nb\n  {% if true %}\n  c\n  {% endif %}\nd", "a  {%- if true -%}  b  {%- endif -%}  c", "a {{- ' b ' -}} c\n{{ x }}\n\n{{- x }}", "  {%+ if true +%}\n x {% endif %}\n",
+    "{% raw %}{{ not run }}{% endraw %}{{ x }}", "{{ '}}' }}{{ \"%}\" }}{{ {'a': {'b': 1}} }}", "line\r\nnext\r\n", "no newline at the end is kept\n\n", "{{ 'tab\\tnew\\nquote\\'uni\\u00e9hex\\x41' }}",
+    "{% generation %}marked{% endgeneration %} text", "{% if x == 1 %}one{% elif x == 3 %}three{% else %}other{% endif %}{% if nothing %}{% elif false %}{% else %}else{% endif %}", "{% if x %}never ended", "{{ x", "{% endif %}", "{% include 'file' %}", "{% import 'os' as os %}", "{% for x in %}{% endfor %}", "{{ x.append(1) }}", "{{ numbers.append(1) }}", "{{ [1,2,] }} {{ (1,) | list }} {{ () | length }} {{ {'a': 1,} }}",
+    "{{ messages[0].content | trim | upper ~ '!' }} {{ (x + 1) | string ~ 'a' }} {{ x + 1 | string | int }}", "{{ 1 if true else undefined_thing.foo }} {{ true or undefined_thing.foo }}", "{{ strftime_now is defined }} {{ tools is none }} {{ tools is defined }} {{ namespace is defined }}",
+    "{% set m = messages[1:] %}{{ m | length }}{{ (messages | first).role }}{{ messages[0]['con' ~ 'tent'] }}{{ d['k' ~ '1'] }}", "{{ x > 1 and x < 5 }}{{ (1, 2) == (1, 2) }}{{ 'A' < 'a' }}{{ [1, 2] < [1, 3] }}",
+]  # fmt: skip
+
+CONTEXT = {
+    "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": " Hi é\n"}, {"role": "assistant", "content": ""}],
+    "x": 3, "y": 0, "text": "héllo wörld", "numbers": [1, 2, 3, 4], "d": {"k1": 1, "q": "two", "z": None}, "tools": None,
+    "bos_token": "<s>", "eos_token": "</s>",
+}  # fmt: skip
+
+# The forms in which the models' makers publish them (shortened where they serve tools).
+ALTERNATE = "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate') }}{% endif %}"
+PUBLISHED = {
+    "chatml": "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "llama2": "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}"
+    "{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}" + ALTERNATE
+    + "{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\n' + system_message + '\n<</SYS>>\n\n' + message['content'] %}"
+    "{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}"
+    "{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
+    "llama3": "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + message['role'] + "
+    "'<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}"
+    "{{ content }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}",
+    "gemma": "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set first_user_prefix = messages[0]['content'] + '\n\n' %}"
+    "{% set loop_messages = messages[1:] %}{% else %}{% set first_user_prefix = '' %}{% set loop_messages = messages %}{% endif %}"
+    "{% for message in loop_messages %}" + ALTERNATE + "{% if message['role'] == 'assistant' %}{% set role = 'model' %}{% else %}"
+    "{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\n' + (first_user_prefix if loop.first else '') }}"
+    "{{ message['content'] | trim }}{{ '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}",
+    "mistral": "{{ bos_token }}{% for message in messages %}" + ALTERNATE + "{% if message['role'] == 'user' %}"
+    "{{ '[INST] ' + message['content'] + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token}}{% endif %}{% endfor %}",
+}  # fmt: skip
+
+CONVERSATIONS = [
+    [("user", "Hello")],
+    [("system", "Be  kind. "), ("user", " Hello\n")],
+    [("user", "Hi"), ("assistant", " Hello there \n"), ("user", "How are you?")],
+    [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "日本 😀 <|im_end|> 'x' \"y\" {{ x }}")],
+    [("user", "a"), ("assistant", "b")],
+    [("user", "a"), ("user", "b")],
+]
+
+
+def make_templates():
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    def render(source, context):
+        try:
+            return _compile_jinja_template(source).render(**context)
+        except Exception:
+            return None
+
+    snippets = [{"template": source, "output": render(source, CONTEXT)} for source in SNIPPETS]
+    chats = []
+    for name, source in PUBLISHED.items():
+        for conversation in CONVERSATIONS:
+            messages = [{"role": role, "content": content} for role, content in conversation]
+            for prompt in (False, True):
+                context = {"messages": messages, "add_generation_prompt": prompt, "bos_token": "<s>", "eos_token": "</s>"}
+                output = render(source, {**context, "tools": None, "documents": None})
+                chats.append({"format": name, "messages": messages, "add_generation_prompt": prompt, "output": output})
+    write("templates", {"context": CONTEXT, "snippets": snippets, "published": PUBLISHED, "chats": chats})
+
+
 def gguf_fields(path):
     from gguf import GGUFReader
 
@@ -352,6 +452,7 @@ def main():
     make_sentencepiece_bpe()
     make_unigram()
     make_normal_forms()
+    make_templates()
     make_real_models(arguments.models)
 
 

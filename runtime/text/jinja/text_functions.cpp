@@ -97,7 +97,6 @@ Value split_text(Interpreter& interpreter, const std::string& text, const std::o
   rest.remove_prefix(leading_space_bytes(rest));
   for (std::int64_t cuts = 0; !rest.empty(); ++cuts) {
     if (most >= 0 && cuts == most) {
-      rest.remove_suffix(trailing_space_bytes(rest));
       put(rest);
       break;
     }

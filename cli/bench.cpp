@@ -43,11 +43,6 @@ struct Row {
   }
 };
 
-std::string groups_text(const std::vector<std::uint32_t>& groups) {
-  const bool uniform = std::all_of(groups.begin(), groups.end(), [&](std::uint32_t g) { return g == groups[0]; });
-  return uniform ? std::to_string(groups[0]) : fmt::format("{}", fmt::join(groups, ","));
-}
-
 // Bandwidth use only says something for decoding, where every token reads everything.
 double bandwidth_fraction(const Row& row, double copy_bytes_per_second) {
   return row.generated > 0 ? row.bytes_per_token() * summarise(row.speeds()).mean / copy_bytes_per_second : 0.0;

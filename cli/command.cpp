@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -37,6 +38,10 @@ void install_interrupt_handler() {
 
 bool stderr_is_terminal() {
   return isatty(STDERR_FILENO) != 0;
+}
+
+bool stdin_is_terminal() {
+  return isatty(STDIN_FILENO) != 0;
 }
 
 void print_json(Json document) {
@@ -130,6 +135,11 @@ GroupPlan GroupsChoice::plan(const ModelConfig& config) const {
   const PoolMethod pool = pool_method_from_name(method);
   if (groups.empty()) return GroupPlan::identity(config);
   return GroupPlan::contiguous(config, GroupPlan::parse_groups(groups), pool, seed);
+}
+
+std::string groups_text(const std::vector<std::uint32_t>& groups) {
+  const bool uniform = std::all_of(groups.begin(), groups.end(), [&](std::uint32_t g) { return g == groups[0]; });
+  return uniform ? std::to_string(groups[0]) : fmt::format("{}", fmt::join(groups, ","));
 }
 
 std::vector<std::uint32_t> parse_ids(std::string_view text, std::string_view option) {

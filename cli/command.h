@@ -34,6 +34,7 @@ CancelFlag& interrupt_flag();
 void install_interrupt_handler();
 
 bool stderr_is_terminal();
+bool stdin_is_terminal();
 // The document, one line, with the schema field in front and invalid UTF-8 replaced.
 void print_json(Json document);
 // A remark on stderr.
@@ -63,6 +64,9 @@ struct GroupsChoice {
   void add_options(CLI::App& command);
   GroupPlan plan(const ModelConfig& config) const;
 };
+
+// "8" when all layers are alike, otherwise "8,8,4,2".
+std::string groups_text(const std::vector<std::uint32_t>& groups);
 
 // "1,2,3" as token ids. Throws kUsage.
 std::vector<std::uint32_t> parse_ids(std::string_view text, std::string_view option);

@@ -1,6 +1,7 @@
 // regroup run: decodes a prompt and streams the text.
 #include <cstdio>
 
+#include "cli/chat.h"
 #include "cli/command.h"
 #include "cli/open_model.h"
 #include "runtime/core/error.h"
@@ -17,14 +18,21 @@ struct RunOptions {
   SamplingSettings sampling{.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f};
   std::vector<std::string> stops;
   bool json = false;
+  bool chat = false;
+  std::string system;
 };
+
+std::string prompt_text(const RunOptions& options) {
+  return options.prompt_file.empty() ? options.prompt : read_text_file(options.prompt_file);
+}
 
 std::vector<std::uint32_t> prompt_ids(const RunOptions& options, const OpenModel& opened) {
   if (!options.tokens.empty()) return parse_ids(options.tokens, "--tokens");
   if (!opened.tokenizer) {
     throw_error(ErrorCode::kUsage, "{} has no tokenizer; give token ids with --tokens", opened.file.path().string());
   }
-  const std::string text = options.prompt_file.empty() ? options.prompt : read_text_file(options.prompt_file);
+  const std::string text = prompt_text(options);
+  if (options.chat) return Conversation(*opened.tokenizer, options.system, options.open.device.quiet).user_turn(text);
   std::vector<std::uint32_t> ids = opened.tokenizer->encode(text);
   if (ids.empty())
     throw_error(ErrorCode::kUsage, "the prompt is empty and this model has no BOS token; give a prompt with -p");
@@ -39,6 +47,15 @@ double tokens_per_second(const GenerateResult& result) {
 
 int run(const RunOptions& options) {
   const OpenModel opened = open_model(options.open);
+  if (options.chat && !options.json && stdin_is_terminal()) {
+    if (!opened.tokenizer) throw_error(ErrorCode::kUsage, "{} has no tokenizer", opened.file.path().string());
+    return chat_on_terminal(opened, {.open = options.open,
+                                     .system = options.system,
+                                     .first_message = prompt_text(options),
+                                     .max_tokens = options.max_tokens,
+                                     .sampling = options.sampling,
+                                     .stops = options.stops});
+  }
   const std::vector<std::uint32_t> prompt = prompt_ids(options, opened);
   Session session(
       *opened.model, *opened.grouping,
@@ -90,7 +107,7 @@ int run(const RunOptions& options) {
                        prompt.size(),
                        result.prefill_ms > 0 ? 1000.0 * static_cast<double>(prompt.size()) / result.prefill_ms : 0.0,
                        result.tokens.size(), tokens_per_second(result), human_bytes(session.cache().bytes()),
-                       fmt::join(groups, ","), stop_reason_name(result.stop)));
+                       groups_text(groups), stop_reason_name(result.stop)));
     }
   }
   opened.device->save_pipeline_cache();
@@ -132,6 +149,8 @@ std::function<int()> add_run(CLI::App& app) {
   command->add_option("-s,--seed", o.sampling.seed, "seed of the random choice")->capture_default_str();
   command->add_option("--stop", o.stops, "stop in front of this text (may be given several times)");
   command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0")->capture_default_str();
+  command->add_flag("--chat", o.chat, "apply the model's chat template; on a terminal, keep a conversation");
+  command->add_option("--system", o.system, "system message of a chat");
   command->add_flag("--json", o.json, "one JSON document on stdout");
   o.open.groups.add_options(*command);
   o.open.device.add_options(*command);

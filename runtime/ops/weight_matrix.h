@@ -32,7 +32,8 @@ struct WeightMatrix {
   WeightMatrix row_range(std::uint32_t first, std::uint32_t count) const;
 };
 
-// Packs `source` (asked for layout.rows rows) into buffers of `arena`, cut so that each respects the device's limits.
+// Packs `source` (asked for layout.rows rows) into buffers of `arena`, cut so that each respects the device's limits; a cut
+// falls on a multiple of 32 rows, or of panel_rows where panels are higher, so that pairs of rows (gate and up) stay together.
 WeightMatrix upload_matrix(Device& device, Arena& arena, const PanelLayout& layout, const RowSource& source,
                            std::string_view name);
 // Buffers for a matrix whose contents a kernel will write (pooled projections); the same cuts.

@@ -1,6 +1,6 @@
 // Contract of the products with a weight matrix: shaders/linear/*.comp.
 //
-//   y[t, m] = f * (sum over k of W[m, k] * gain[k] * x[t, k]) + bias[m]  (+ y[t, m] with kLinearAccumulate)
+//   y[t, m] = f * (sum over k of W[m, k] * gain[k] * x[t, k]) + bias[m]  (+ y[t, m] with LINEAR_ACCUMULATE)
 //   gated:  y[t, i] = act(y'[t, 2i]) * y'[t, 2i + 1], where y' is the line above without accumulation
 //   f = 1 / sqrt(mean over k of x[t, k]^2 + epsilon) with a norm (gain is then a factor of x), otherwise 1 and no gain: RMSNorm (Zhang and Sennrich
 //   2019) is linear but for f, so that f may be applied at the end. gated: SwiGLU, GeGLU (Shazeer 2020).
@@ -13,8 +13,8 @@
 //   4 bias        f32  [matrix rows]
 // That makes 4 storage buffers at most. Bindings that a flag leaves unused may hold anything.
 //
-// Row per lane (CPU drivers): a workgroup is one subgroup of LANES invocations and owns a panel of LANES * 4 rows, each invocation
-// 4 whole rows, for one token (decode) or TOKENS tokens (prefill); nothing is reduced and there is no barrier. panel_rows must be
+// Row per lane (CPU drivers): a workgroup of LANES invocations (one subgroup, where subgroup operations are used) owns a panel of LANES * 4 rows,
+// an invocation 4 whole rows, for one token (decode) or TOKENS tokens (prefill); nothing is reduced and there is no barrier. panel_rows must be
 // LANES * 4.
 // Columns per lane (GPUs, panel_rows 1): decode: a workgroup owns two rows of one token, an invocation every workgroup_size-th block of 32 columns
 // of each; prefill: a workgroup of 64 owns a tile of 64 rows x 32 tokens and stages blocks of 32 columns as floats in shared memory.

@@ -5,8 +5,9 @@
 
 #include "runtime/core/error.h"
 #include "runtime/ops/attention_plan.h"
-#include "shaders/attention/attention.h"
 #include "shaders/attention/attention_merge.h"
+#include "shaders/attention/attention_registers.h"
+#include "shaders/attention/attention_shared.h"
 
 namespace regroup {
 namespace {
@@ -28,7 +29,7 @@ BufferView whole_chunks(const BufferView& view) {
 }
 
 Work work_of(const Attention& op, const KvCacheLayout& layout, std::uint32_t tokens, const AttentionPlan& plan) {
-  const double reach = op.window == 0 ? op.longest_context : std::min(op.longest_context, op.window + tokens);
+  const double reach = attention_reach(op, tokens);
   const double rows = reach * layout.groups * plan.head_tiles * ((tokens + plan.tile_tokens - 1) / plan.tile_tokens);
   const double heads = double{1} * op.query_heads / op.cache.groups * layout.groups;
   return {.bytes = 2.0 * rows * layout.value_row_bytes(), .flops = 4.0 * heads * op.head_dim * reach * tokens};
@@ -59,9 +60,12 @@ void record_slice(CommandList& list, const Kernel& kernel, const Attention& op, 
       .v_chunk = chunk_at(layout.v_offset()),
       .k_scale_chunk = chunk_at(layout.k_scale_offset()),
       .v_scale_chunk = chunk_at(layout.v_scale_offset()),
-      .window = op.window,
+      .window = op.window < op.longest_context ? op.window : 0,
       .scale = op.scale,
       .soft_cap = op.soft_cap,
+      .head_dim = op.head_dim,
+      .tile_heads = plan.tile_heads,
+      .tile_tokens = plan.tile_tokens,
   };
   const Groups groups = {.x = (token_count + plan.tile_tokens - 1) / plan.tile_tokens,
                          .y = layout.groups * plan.head_tiles,
@@ -91,6 +95,19 @@ void record_merge(CommandList& list, const Attention& op, const AttentionPlan& p
                 {.bytes = 16.0 * invocations * plan.splits}, "attention merge");
 }
 
+const Kernel& kernel_of(Device& device, const Attention& op, const AttentionPlan& plan) {
+  if (!plan.in_registers) {
+    return device.kernel(plan.kernel, as_words(shader::AttentionSharedConstants{.workgroup_size = plan.workgroup}));
+  }
+  const shader::AttentionRegistersConstants constants = {
+      .head_dim = static_cast<std::int32_t>(op.head_dim),
+      .tile_heads = static_cast<std::int32_t>(plan.tile_heads),
+      .tile_tokens = static_cast<std::int32_t>(plan.tile_tokens),
+      .capped = op.soft_cap > 0 ? 1u : 0u,
+  };
+  return device.kernel(plan.kernel, as_words(constants));
+}
+
 // Tokens per dispatch: few enough for the scratch, and for the submission budget, which cannot cut inside a dispatch.
 std::uint32_t tokens_per_pass(CommandList& list, const Attention& op, const AttentionPlan& plan) {
   std::uint64_t limit = op.tokens;
@@ -118,14 +135,7 @@ void record(CommandList& list, const KernelProfile& profile, const Attention& op
   const AttentionPlan plan = attention_plan(profile, op);
   REGROUP_CHECK(plan.splits == 1 ||
                 (op.scratch && op.scratch.size_bytes >= plan.partial_bytes_per_token * plan.tile_tokens));
-  const shader::AttentionConstants constants = {
-      .workgroup_size = plan.workgroup,
-      .head_dim = static_cast<std::int32_t>(op.head_dim),
-      .tile_heads = static_cast<std::int32_t>(plan.tile_heads),
-      .tile_tokens = static_cast<std::int32_t>(plan.tile_tokens),
-      .capped = op.soft_cap > 0 ? 1u : 0u,
-  };
-  const Kernel& kernel = list.device().kernel(plan.kernel, as_words(constants));
+  const Kernel& kernel = kernel_of(list.device(), op, plan);
   const std::uint32_t pass = tokens_per_pass(list, op, plan);
   for (std::uint32_t first = 0; first < op.tokens; first += pass) {
     const std::uint32_t count = std::min(pass, op.tokens - first);

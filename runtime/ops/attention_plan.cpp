@@ -46,6 +46,11 @@ void choose_rows(AttentionPlan& plan, std::uint32_t heads_per_group, std::uint32
 
 }  // namespace
 
+std::uint32_t attention_reach(const Attention& op, std::uint32_t tokens) {
+  if (op.window == 0 || op.window >= op.longest_context) return op.longest_context;
+  return std::min(op.longest_context, op.window + tokens);
+}
+
 AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) {
   AttentionPlan plan;
   const std::string_view type = cache_type_name(op.cache.type);
@@ -56,6 +61,7 @@ AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) 
     // The rows' sums fill the registers: 512 floats over 8 lanes.
     choose_rows(plan, heads_per_group, op.tokens, std::clamp(512 / op.head_dim, 1u, 8u));
     plan.kernel = fmt::format("attention_registers_texel8_{}", type);
+    plan.in_registers = true;
     plan.workgroup = profile.lanes;
     positions_per_step = profile.lanes;
   } else {
@@ -69,13 +75,11 @@ AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) 
                               type);
     plan.workgroup = kSharedWorkgroup;
     positions_per_step = kSharedWorkgroup;
-    trips_per_step = op.head_dim / 2;  // chunks of K, positions of V in fours, parts of the maxima; at most
-    trips_per_step = std::max(trips_per_step, 64u + op.head_dim / 4);
+    trips_per_step = 64 + op.head_dim / 2;  // chunks of K, positions of V in fours, parts of the maxima: at most
   }
   plan.merge_workgroup = cpu ? profile.lanes : 64;
 
-  const std::uint32_t reach =
-      op.window == 0 ? op.longest_context : std::min(op.longest_context, op.window + plan.tile_tokens);
+  const std::uint32_t reach = attention_reach(op, plan.tile_tokens);
   const std::uint32_t needed = divide_up(divide_up(reach, positions_per_step) * trips_per_step, kMaxTrips);
   const std::uint32_t workgroups = op.cache.groups * plan.head_tiles * divide_up(op.tokens, plan.tile_tokens);
   const std::uint32_t wanted = cpu ? std::max(1u, std::thread::hardware_concurrency()) : kGpuWorkgroups;

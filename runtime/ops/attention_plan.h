@@ -13,7 +13,8 @@ inline constexpr std::uint32_t kMaxTileTokens = 8;
 
 struct AttentionPlan {
   std::string kernel;
-  std::uint32_t workgroup = 0;   // invocations, of kernels that let the host choose
+  bool in_registers = false;     // the kernel family: attention_registers or attention_shared
+  std::uint32_t workgroup = 0;   // invocations
   std::uint32_t tile_heads = 1;  // rows per workgroup: heads of one group times tokens
   std::uint32_t tile_tokens = 1;
   std::uint32_t head_tiles = 1;  // workgroups per group
@@ -21,6 +22,9 @@ struct AttentionPlan {
   std::uint32_t merge_workgroup = 64;
   std::uint64_t partial_bytes_per_token = 0;  // of scratch
 };
+
+// Positions that `tokens` neighbouring tokens look at, at most.
+std::uint32_t attention_reach(const Attention& op, std::uint32_t tokens);
 
 AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op);
 

@@ -1,4 +1,4 @@
-// Contract of the attention kernels (attention_registers.comp, attention_shared.comp). Grouped-query attention (Ainslie et al. 2023, section 2.2)
+// Contract of the attention kernels (attention_registers.h, attention_shared.h). Grouped-query attention (Ainslie et al. 2023, section 2.2)
 // with an online softmax in base 2 (Milakov, Gimelshein 2018; Dao et al. 2022), for one decoded token as well as for a tile of a prompt.
 //   s[j] = scale * q[t, h] . K[g, j],  g = h / heads_per_group,  capped: soft_cap * tanh(s / soft_cap)
 //   out[t, h] = sum_j 2^(log2e s[j] - m) V[g, j] / sum_j 2^(log2e s[j] - m)   over  position(t) - window < j <= position(t)
@@ -14,6 +14,8 @@
 // Grid: x = token tiles (first and last alternating, so that contiguous runs of workgroups have equal work), y = groups * head_tiles, z = splits.
 // Splits share the positions of a token tile evenly, in whole steps; a split may be empty (m = -1e30, sum 0).
 // Positions past the last one of the tile are never read.
+#ifndef REGROUP_SHADERS_ATTENTION_ATTENTION_H
+#define REGROUP_SHADERS_ATTENTION_ATTENTION_H
 #include "shaders/common/interop.h"
 
 REGROUP_PUSH_CONSTANTS(AttentionPush,
@@ -34,13 +36,9 @@ REGROUP_PUSH_CONSTANTS(AttentionPush,
                        uint v_scale_chunk;
                        uint window;
                        float scale;
-                       float soft_cap;)
+                       float soft_cap;       // 0: none
+                       uint head_dim;        // a multiple of 4 (f32), 8 (f16) or 32 (quantised), at most 256
+                       uint tile_heads;
+                       uint tile_tokens;)
 
-// workgroup_size: attention_shared only. head_dim: a multiple of 4 (f32), 8 (f16) or 32 (quantised), at most 256.
-#define ATTENTION_CONSTANTS(CONSTANT) \
-  CONSTANT(0, uint, workgroup_size, 64) \
-  CONSTANT(1, int, head_dim, 64) \
-  CONSTANT(2, int, tile_heads, 1) \
-  CONSTANT(3, int, tile_tokens, 1) \
-  CONSTANT(4, uint, capped, 0)
-REGROUP_SPECIALIZATION(AttentionConstants, ATTENTION_CONSTANTS)
+#endif

@@ -1,4 +1,4 @@
-// Attention for CPU drivers: a workgroup is one subgroup, everything lives in registers, nothing is shared and nobody waits; see attention.h.
+// Attention for CPU drivers: a workgroup is one subgroup, everything lives in registers, nothing is shared and nobody waits; see attention_registers.h.
 // Scores: a lane owns a position of the tile and walks its K row, q comes from the lane that holds it.
 // Sums: a lane owns the same elements of every V row, a position's weight comes from the lane that owns the position.
 #version 450
@@ -9,7 +9,7 @@
 #ifdef TEXEL_LOADS
 #extension GL_EXT_texture_buffer : enable
 #endif
-#include "shaders/attention/attention.h"
+#include "shaders/attention/attention_registers.h"
 #include "shaders/attention/cache.glsl"
 
 layout(local_size_x = LANES) in;

@@ -1,5 +1,5 @@
 // Attention with the lanes of a workgroup cooperating through shared memory, and subgroup arithmetic where REDUCE_SUBGROUP says so; see
-// attention.h. Compiled for ROWS rows at most; tile_heads * tile_tokens of them are used.
+// attention_shared.h. Compiled for ROWS rows at most; tile_heads * tile_tokens of them are used.
 // Scores: a lane owns a position of the step and walks its K row against q in shared memory.
 // Sums: a lane owns 4 elements of every V row of its share of the positions; the shares are added up at the end.
 #version 450
@@ -9,7 +9,7 @@
 #extension GL_KHR_shader_subgroup_basic : enable
 #extension GL_KHR_shader_subgroup_arithmetic : enable
 #endif
-#include "shaders/attention/attention.h"
+#include "shaders/attention/attention_shared.h"
 #include "shaders/attention/cache.glsl"
 
 layout(local_size_x = 64, local_size_x_id = 0) in;
@@ -55,25 +55,25 @@ void main() {
   uint tiles = gl_NumWorkGroups.x;
   uint tile = (gl_WorkGroupID.x & 1u) == 0u ? gl_WorkGroupID.x / 2u : tiles - 1u - gl_WorkGroupID.x / 2u;
   uint group = gl_WorkGroupID.y / push.head_tiles;
-  uint first_head = gl_WorkGroupID.y % push.head_tiles * uint(tile_heads);
+  uint first_head = gl_WorkGroupID.y % push.head_tiles * push.tile_heads;
   uint head_base = (push.first_group + group) * push.heads_per_group;
-  uint token_base = push.first_token + tile * uint(tile_tokens);
+  uint token_base = push.first_token + tile * push.tile_tokens;
   uint last_token = push.first_token + push.token_count - 1u;
-  uint quads = uint(head_dim) / 4u;
-  uint row_chunks = uint(head_dim) / uint(CHUNK_ELEMENTS);
-  uint row_scales = uint(head_dim) / 32u;
+  uint quads = push.head_dim / 4u;
+  uint row_chunks = push.head_dim / uint(CHUNK_ELEMENTS);
+  uint row_scales = push.head_dim / 32u;
 
-  float q_scale = capped != 0u ? push.scale / push.soft_cap : push.scale * kLog2e;
+  float q_scale = push.soft_cap > 0.0 ? push.scale / push.soft_cap : push.scale * kLog2e;
   for (uint i = lane; i < uint(ROWS) * quads; i += workgroup_size) {
-    uint r = min(i / quads, uint(tile_heads * tile_tokens) - 1u), quad = i % quads;
-    uint token = min(token_base + r / uint(tile_heads), last_token);
-    uint head = head_base + min(first_head + r % uint(tile_heads), push.heads_per_group - 1u);
-    q[i / quads * uint(kMaxQuads) + quad] = q_rows[(push.q_offset + token * push.q_stride + head * uint(head_dim)) / 4u + quad] * q_scale;
+    uint r = min(i / quads, push.tile_heads * push.tile_tokens - 1u), quad = i % quads;
+    uint token = min(token_base + r / push.tile_heads, last_token);
+    uint head = head_base + min(first_head + r % push.tile_heads, push.heads_per_group - 1u);
+    q[i / quads * uint(kMaxQuads) + quad] = q_rows[(push.q_offset + token * push.q_stride + head * push.head_dim) / 4u + quad] * q_scale;
   }
   barrier();
 
   uint first_position = positions[0] + token_base;
-  uint end_position = positions[0] + min(token_base + uint(tile_tokens) - 1u, last_token) + 1u;
+  uint end_position = positions[0] + min(token_base + push.tile_tokens - 1u, last_token) + 1u;
   uint begin_position = 0u;
   if (push.window != 0u) begin_position = first_position + 1u - min(push.window, first_position + 1u);
   uint begin_step = begin_position / workgroup_size, end_step = (end_position + workgroup_size - 1u) / workgroup_size;
@@ -117,11 +117,11 @@ void main() {
 #endif
     }
     [[unroll]] for (int r = 0; r < ROWS; ++r) {
-      if (capped != 0u) {
+      if (push.soft_cap > 0.0) {
         float t = exp2(-2.0 * kLog2e * abs(s[r]));
         s[r] = sign(s[r]) * (1.0 - t) / (1.0 + t) * push.soft_cap * kLog2e;
       }
-      uint query_position = first_position + uint(r) / uint(tile_heads);
+      uint query_position = first_position + uint(r) / push.tile_heads;
       bool visible = position <= query_position && position < end_position;
       if (push.window != 0u) visible = visible && position + push.window > query_position;
       s[r] = visible ? s[r] : kMasked;
@@ -200,14 +200,14 @@ void main() {
   [[unroll]] for (int r = 0; r < ROWS; ++r) {
     folded[lane] = sum[r];
     barrier();
-    uint token = token_base + uint(r) / uint(tile_heads), head = first_head + uint(r) % uint(tile_heads);
-    if (r < tile_heads * tile_tokens && token <= last_token && head < push.heads_per_group && lane < quads) {
+    uint token = token_base + uint(r) / push.tile_heads, head = first_head + uint(r) % push.tile_heads;
+    if (uint(r) < push.tile_heads * push.tile_tokens && token <= last_token && head < push.heads_per_group && lane < quads) {
       float all = 0.0;
       for (uint i = 0u; i < part_count; ++i) all += parts[uint(r) * kMaxParts + i];
       vec4 value = vec4(0.0);
       for (uint i = 0u; i < shares; ++i) value += folded[i * quads + lane];
       if (push.splits == 1u) {
-        result[(push.out_offset + token * push.out_stride + (head_base + head) * uint(head_dim)) / 4u + lane] = value / all;
+        result[(push.out_offset + token * push.out_stride + (head_base + head) * push.head_dim) / 4u + lane] = value / all;
       } else {
         uint row = (((token - push.first_token) * push.query_heads + head_base + head) * push.splits + gl_WorkGroupID.z) * (quads + 1u);
         result[row + lane] = value;

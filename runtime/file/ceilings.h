@@ -6,11 +6,11 @@
 
 namespace regroup {
 
-inline constexpr std::uint64_t kMaxMetadataBytes = std::uint64_t{256}
-                                                   << 20;  // GGUF: everything in front of the tensor data
+// GGUF: everything in front of the tensor data.
+inline constexpr std::uint64_t kMaxMetadataBytes = std::uint64_t{256} << 20;
 inline constexpr std::uint64_t kMaxMetadataKeys = 65536;
-inline constexpr std::uint64_t kMaxMetadataItems = std::uint64_t{16}
-                                                   << 20;  // strings and inner arrays in all arrays together
+// GGUF: strings and inner arrays in all arrays together.
+inline constexpr std::uint64_t kMaxMetadataItems = std::uint64_t{16} << 20;
 inline constexpr std::uint64_t kMaxKeyBytes = 65535;
 inline constexpr std::uint32_t kMaxArrayDepth = 4;
 
@@ -24,8 +24,8 @@ inline constexpr std::uint32_t kMinAlignment = 8, kMaxAlignment = 65536;
 
 inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;  // the format's own limit
 inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
-inline constexpr std::uint64_t kMaxSideFileBytes = std::uint64_t{256}
-                                                   << 20;  // tokenizer.json, tokenizer.model, the shard index
+// Hugging Face: tokenizer.json, tokenizer.model, the shard index.
+inline constexpr std::uint64_t kMaxSideFileBytes = std::uint64_t{256} << 20;
 
 inline constexpr std::uint64_t kMaxVocabulary = std::uint64_t{4} << 20;
 inline constexpr std::uint64_t kMaxLayers = 1024;

@@ -102,7 +102,7 @@ TEST(KnownModels, LargeVocabularyIsReadQuickly) {
   EXPECT_EQ(ModelFile::open(path).vocabulary()->tokens.back(), "token262143");
   const double ms = best_ms([&] { ModelFile::open(path); });
   RecordProperty("open_us", static_cast<int>(ms * 1000));
-  // Generous: it takes some 20 ms, but a sanitizer's build on a busy machine is many times slower.
+  // Generous: an optimised build takes some 50 ms, but a sanitizer's build on a busy machine is many times slower.
   EXPECT_LT(ms, 1000.0);
 }
 

@@ -141,10 +141,10 @@ SamplingPlan::SamplingPlan(const KernelProfile& profile, std::uint32_t vocabular
   chunk_texels = ((texels + wanted - 1) / wanted + step - 1) / step * step;
   chunks = (texels + chunk_texels - 1) / chunk_texels;
   // The last stage is one workgroup whatever the list's length. A CPU driver wants it narrow, but an invocation must
-  // not go through the list in too many trips: 4 entries each, some 46 times for all filters together.
-  constexpr std::uint32_t kNarrowVocabulary = 1u << 17;
-  const bool narrow = profile.shape == ProductShape::kRowPerLane && vocabulary <= kNarrowVocabulary;
-  choosing_lanes = narrow ? 32 : 128;
+  // not go through the list in too many trips: 16 entries each, some 46 times for all filters together.
+  constexpr std::uint32_t kNarrowVocabulary = 270000;
+  const std::uint32_t narrow = vocabulary <= kNarrowVocabulary ? 16 : 32;
+  choosing_lanes = profile.shape == ProductShape::kRowPerLane ? narrow : 128;
 }
 
 const Kernel& SamplingPlan::kernel(Device& device, std::string_view plain_name,

@@ -17,7 +17,7 @@ const uint kTopKTies = 1u;
 const uint kTopP = 2u;
 const uint kTopPTies = 3u;
 const uint kDraw = 4u;
-const uint kEntries = 4u;  // of the list per loop trip
+const uint kEntries = 16u;  // of the list per loop trip of an invocation
 
 shared uint columns[2u * kPlaces * 128u];
 shared uvec2 parts[kPlaces * 16u];

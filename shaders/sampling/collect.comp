@@ -97,20 +97,27 @@ void main() {
   uint padded = (push.vocabulary + 3u) & ~3u;
   uint begin = chunk * push.chunk_texels + gl_LocalInvocationID.x;
   uint end = begin + push.chunk_texels;
-  for (uint t = begin; t < end; t += workgroup_size) {
-    bvec4 valid;
-    vec4 four = load_logits(t, valid);
-    uvec4 keys = uvec4(order_key(four.x), order_key(four.y), order_key(four.z), order_key(four.w));
-    uvec4 hits = mix(uvec4(0u), uvec4(greaterThanEqual(keys, uvec4(list_key))), valid);
-    uint count = hits.x + hits.y + hits.z + hits.w;
-    if (count == 0u) continue;
-    uint slot = kListWord + atomicAdd(scratch[kListLengthWord], count);
-    [[unroll]] for (uint c = 0u; c < 4u; ++c) {
-      if (hits[c] != 0u) {
-        scratch[slot] = keys[c];
-        scratch[slot + padded] = push.vocabulary - 1u - (4u * t + c);
-        ++slot;
+  for (uint t = begin; t < end; t += kFetches * workgroup_size) {
+    uint hits = 0u;
+    [[unroll]] for (uint u = 0u; u < kFetches; ++u) {
+      bvec4 valid;
+      vec4 four = load_logits(t + u * workgroup_size, valid);
+      [[unroll]] for (uint c = 0u; c < 4u; ++c) {
+        if (valid[c] && order_key(four[c]) >= list_key) hits |= 1u << (4u * u + c);
       }
+    }
+    // Hits are rare: one short loop over them, since CPU drivers run the stores of a branch that no invocation takes.
+    uint slot = kListWord;
+    if (hits != 0u) slot += atomicAdd(scratch[kListLengthWord], uint(bitCount(hits)));
+    while (hits != 0u) {
+      uint bit = uint(findLSB(hits));
+      hits &= hits - 1u;
+      uint texel = t + bit / 4u * workgroup_size;
+      bvec4 valid;
+      vec4 four = load_logits(texel, valid);
+      scratch[slot] = order_key(four[bit % 4u]);
+      scratch[slot + padded] = push.vocabulary - 1u - (4u * texel + bit % 4u);
+      ++slot;
     }
   }
 }

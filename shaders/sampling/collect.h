@@ -7,8 +7,8 @@
 //   logits     f32, element i of the row at 4 * offset + i; readable up to a multiple of 4
 //   scratch    see scratch.h; reads `largest` and `weighed`, appends to the list, writes the header
 //   positions  positions[0] is the counter of the random number (random.glsl)
-// One workgroup per chunk, read as largest.comp reads it; each of them works out the limit for itself. An invocation appends four logits'
-// tokens at a time behind an atomic counter: the order of the list is not determined, and nothing depends on it.
+// One workgroup per chunk, read as largest.comp reads it; each of them works out the limit for itself. An invocation appends the hits
+// of a trip behind an atomic counter: the order of the list is not determined, and nothing depends on it.
 // Variants: SAMPLING_TEXEL reads the logits through a texel buffer (lavapipe).
 #include "shaders/sampling/scratch.h"
 

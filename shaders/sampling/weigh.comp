@@ -13,47 +13,88 @@ layout(binding = 1) buffer Scratch { uint scratch[]; };
 
 shared uint columns[kWeighedWords * 128];
 
-void main() {
-  uint lane = gl_LocalInvocationID.x;
-  float largest = key_logit(key_of_largest());
-  precise float draw_limit = largest + push.log_min_p;
-  uint draw_key = order_key(draw_limit);
+uint first_texel() { return gl_WorkGroupID.x * push.chunk_texels + gl_LocalInvocationID.x; }
+uint end_texel() { return (gl_WorkGroupID.x + 1u) * push.chunk_texels; }
+void keep(uint column, uint sum) { columns[column * workgroup_size + gl_LocalInvocationID.x] = sum; }
 
-  uint sums[kWeighedWords];
-  [[unroll]] for (uint c = 0u; c < kWeighedWords; ++c) sums[c] = 0u;
-  uint begin = gl_WorkGroupID.x * push.chunk_texels + lane;
-  uint end = begin + push.chunk_texels;
-  for (uint t = begin; t < end; t += workgroup_size) {
+// One function per purpose, each with its own loop: drivers carry everything that a loop keeps through its branches.
+void count_above_limits(float largest) {
+  float limits[kCountLimits];
+  uint counts[kCountLimits];
+  [[unroll]] for (uint j = 0u; j < kCountLimits; ++j) {
+    limits[j] = largest - kCountLimit[j];  // compared as in collect.comp, or a list might fall short of top_k
+    counts[j] = 0u;
+  }
+  for (uint t = first_texel(); t < end_texel(); t += workgroup_size) {
+    bvec4 valid;
+    vec4 four = load_logits(t, valid);
+    [[unroll]] for (uint j = 0u; j < kCountLimits; ++j) {
+      uvec4 hits = uvec4(greaterThanEqual(four, vec4(limits[j])));
+      counts[j] += hits.x + hits.y + hits.z + hits.w;
+    }
+  }
+  [[unroll]] for (uint j = 0u; j < kCountLimits; ++j) keep(j, counts[j]);
+  keep(kCountLimits, 0u);
+}
+
+void weigh_above_limits(float largest) {
+  float limits[kWeightLimits];
+  uint low[kWeightLimits + 1u];
+  uint high[kWeightLimits + 1u];
+  [[unroll]] for (uint j = 0u; j < kWeightLimits; ++j) limits[j] = largest - kWeightLimit[j];
+  [[unroll]] for (uint j = 0u; j <= kWeightLimits; ++j) low[j] = high[j] = 0u;
+  for (uint t = first_texel(); t < end_texel(); t += workgroup_size) {
     bvec4 valid;
     vec4 four = load_logits(t, valid);
     [[unroll]] for (uint c = 0u; c < 4u; ++c) {
-      if (purpose == kWeighCounts) {
-        [[unroll]] for (uint j = 0u; j < kCountLimits; ++j) {
-          sums[j] += valid[c] && four[c] >= largest - kCountLimit[j] ? 1u : 0u;
-        }
-      } else {
-        uint key = order_key(four[c]);
-        float logit = key_logit(key);
-        bool counts = valid[c] && (purpose == kWeighWeights || key >= draw_key);
-        uint weight = counts ? weight_of(logit, largest, push.scale) : 0u;
-        uint low = weight & 0xffffu;
-        uint high = weight >> 16;
-        if (purpose == kWeighWeights) {
-          [[unroll]] for (uint j = 0u; j < kWeightLimits; ++j) {
-            bool above = logit >= largest - kWeightLimit[j];
-            sums[2u * j] += above ? low : 0u;
-            sums[2u * j + 1u] += above ? high : 0u;
-          }
-        }
-        sums[14] += low;
-        sums[15] += high;
+      float logit = key_logit(order_key(four[c]));
+      uint weight = valid[c] ? weight_of(logit, largest, push.scale) : 0u;
+      [[unroll]] for (uint j = 0u; j < kWeightLimits; ++j) {
+        uint counted = logit >= limits[j] ? weight : 0u;
+        low[j] += counted & 0xffffu;
+        high[j] += counted >> 16;
       }
+      low[kWeightLimits] += weight & 0xffffu;
+      high[kWeightLimits] += weight >> 16;
     }
   }
+  [[unroll]] for (uint j = 0u; j <= kWeightLimits; ++j) {
+    keep(2u * j, low[j]);
+    keep(2u * j + 1u, high[j]);
+  }
+}
 
-  [[unroll]] for (uint c = 0u; c < kWeighedWords; ++c) columns[c * workgroup_size + lane] = sums[c];
+void weigh_candidates(float largest) {
+  precise float limit = largest + push.log_min_p;
+  uint limit_key = order_key(limit);
+  uint low = 0u;
+  uint high = 0u;
+  for (uint t = first_texel(); t < end_texel(); t += workgroup_size) {
+    bvec4 valid;
+    vec4 four = load_logits(t, valid);
+    [[unroll]] for (uint c = 0u; c < 4u; ++c) {
+      uint key = order_key(four[c]);
+      uint weight = valid[c] && key >= limit_key ? weight_of(key_logit(key), largest, push.scale) : 0u;
+      low += weight & 0xffffu;
+      high += weight >> 16;
+    }
+  }
+  [[unroll]] for (uint c = 0u; c < 2u * kWeightLimits; ++c) keep(c, 0u);
+  keep(2u * kWeightLimits, low);
+  keep(2u * kWeightLimits + 1u, high);
+}
+
+void main() {
+  float largest = key_logit(key_of_largest());
+  if (purpose == kWeighCounts) {
+    count_above_limits(largest);
+  } else if (purpose == kWeighWeights) {
+    weigh_above_limits(largest);
+  } else {
+    weigh_candidates(largest);
+  }
   barrier();
-  for (uint c = lane; c < kWeighedWords; c += workgroup_size) {
+  for (uint c = gl_LocalInvocationID.x; c < kWeighedWords; c += workgroup_size) {
     uint sum = 0u;
     for (uint i = 0u; i < workgroup_size; ++i) sum += columns[c * workgroup_size + i];
     scratch[kWeighedWord + kWeighedWords * gl_WorkGroupID.x + c] = sum;

@@ -32,7 +32,7 @@ struct OpenOptions {
   GroupsChoice groups;
   std::string kv = "f16";
   std::uint32_t context = 0;  // 0: the default of SessionOptions
-  std::uint32_t prefill_chunk = 256;
+  std::uint32_t prefill_chunk = 128;
 
   CacheType cache_type() const;  // throws kUsage
 };

@@ -23,7 +23,7 @@ namespace regroup {
 struct SessionOptions {
   std::uint32_t context = 0;  // positions; 0: the model's trained context, at most kDefaultContext
   CacheType cache_type = CacheType::kF16;
-  std::uint32_t prefill_chunk = 256;  // tokens per prefill step
+  std::uint32_t prefill_chunk = 128;  // tokens per prefill step; larger ones only lengthen the wait after Ctrl-C
   SamplingSettings sampling;
   bool timestamps = false;  // measure every dispatch of decoding steps
 };

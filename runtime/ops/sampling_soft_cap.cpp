@@ -1,3 +1,5 @@
+// Records the soft cap of logits, see sampling.h and shaders/sampling/soft_cap.h.
+
 #include <algorithm>
 
 #include "runtime/core/error.h"

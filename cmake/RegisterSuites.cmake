@@ -22,7 +22,8 @@ function(regroup_suite_properties name layer driver)
       list(APPEND environment "ASAN_OPTIONS=detect_leaks=0")  # drivers keep what they have until the process ends
     endif()
   endif()
-  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" ENVIRONMENT_MODIFICATION "${changes}" LABELS "${labels}" TIMEOUT 600)
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" ENVIRONMENT_MODIFICATION "${changes}" LABELS "${labels}"
+                       TIMEOUT 1200)  # a suite takes seconds to minutes; a busy machine must not fail one
 endfunction()
 
 # regroup_register_suites(<layer> <program> <regular expression of the suites that use the device>)

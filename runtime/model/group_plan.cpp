@@ -82,7 +82,7 @@ GroupPlan GroupPlan::contiguous(const ModelConfig& config, const std::vector<std
 
 std::vector<std::uint32_t> GroupPlan::parse_groups(std::string_view text) {
   std::vector<std::uint32_t> groups;
-  for (std::string_view rest = text; !rest.empty() || groups.empty();) {
+  for (std::string_view rest = text;;) {
     const std::size_t comma = rest.find(',');
     const std::string_view item = rest.substr(0, comma);
     std::uint32_t value = 0;
@@ -92,10 +92,9 @@ std::vector<std::uint32_t> GroupPlan::parse_groups(std::string_view text) {
                   escaped(text));
     }
     groups.push_back(value);
-    if (comma == std::string_view::npos) break;
+    if (comma == std::string_view::npos) return groups;
     rest = rest.substr(comma + 1);
   }
-  return groups;
 }
 
 bool GroupPlan::is_identity() const {

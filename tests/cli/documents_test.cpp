@@ -1,0 +1,204 @@
+// The JSON documents and files of every command: the documented keys, consistent numbers, nothing else on stdout.
+#include <fstream>
+#include <sstream>
+
+#include "tests/cli/program.h"
+#include "tests/support/npy.h"
+
+namespace regroup::test {
+namespace {
+
+using Json = nlohmann::json;
+using Ids = std::vector<std::uint32_t>;
+
+class DocumentsTest : public ProgramTest {};
+
+TEST_F(DocumentsTest, Run) {
+  const Json run =
+      document({"run", "-m", bundled(), "-p", "It was a fine morning", "-n", "6", "-c", "100", "--temp", "0"});
+  expect_keys(run, {"prompt_tokens", "tokens", "text", "stop_reason", "prefill_ms", "decode_ms", "tokens_per_second",
+                    "kv_bytes", "kv_bytes_per_token", "groups", "device", "driver", "weights_bytes", "context"});
+  EXPECT_EQ(run["tokens"].size(), 6u);
+  EXPECT_EQ(run["decode_ms"].size(), 5u);  // the prefill yields the first
+  EXPECT_EQ(run["stop_reason"], "length");
+  EXPECT_EQ(run["groups"], Json({8, 8, 8, 8}));
+  EXPECT_FALSE(run["text"].get<std::string>().empty());
+  EXPECT_GT(run["tokens_per_second"].get<double>(), 0.0);
+}
+
+TEST_F(DocumentsTest, CacheBytesOfARunAreThoseOfInfo) {
+  const Json info = document({"info", bundled()});
+  for (const auto& [groups, kv] : {std::pair{"8", "f16"}, {"4", "q8_0"}, {"2", "q4_0"}, {"1", "f32"}}) {
+    const Json run = document({"run", "-m", bundled(), "--tokens", "0,5", "-n", "2", "-c", "100", "--groups", groups,
+                               "--kv", kv, "--temp", "0"});
+    const Json* row = nullptr;
+    for (const Json& candidate : info["kv_bytes_per_token"]) {
+      if (candidate["groups"] == run["groups"]) row = &candidate;
+    }
+    ASSERT_NE(row, nullptr) << groups;
+    EXPECT_EQ(run["kv_bytes_per_token"], (*row)[kv]);
+    EXPECT_EQ(run["kv_bytes"].get<std::uint64_t>(), (*row)[kv].get<std::uint64_t>() * 128);  // 100, rounded to 32
+  }
+}
+
+TEST_F(DocumentsTest, RunStreamsTheTextOfItsDocument) {
+  const std::vector<std::string> arguments = {"run", "-m", bundled(), "-p", "Once upon a time",
+                                              "-n",  "8",  "--temp",  "0"};
+  const Json json = document(arguments);
+  const Outcome plain = run(arguments);
+  EXPECT_EQ(plain.code, 0);
+  EXPECT_EQ(plain.out, json["text"].get<std::string>() + "\n");
+  EXPECT_NE(plain.err, "");  // remarks go there
+  std::vector<std::string> quiet = arguments;
+  quiet.emplace_back("-q");
+  EXPECT_EQ(run_program(quiet, {.cache = folder() / "cache"}).err, "");
+}
+
+TEST_F(DocumentsTest, SameSeedSameTokens) {
+  const auto tokens = [&](const char* seed) {
+    return document({"run", "-m", bundled(), "-p", "Once", "-n", "12", "--temp", "1", "-s", seed})["tokens"];
+  };
+  const Json first = tokens("11");
+  EXPECT_EQ(tokens("11"), first);
+  EXPECT_NE(tokens("12"), first);
+}
+
+TEST_F(DocumentsTest, StopTextEndsTheRunAndIsNotPrinted) {
+  const std::vector<std::string> arguments = {"run", "-m", bundled(), "-p", "Once upon a time",
+                                              "-n",  "24", "--temp",  "0"};
+  const auto text = document(arguments)["text"].get<std::string>();
+  const std::string stop = text.substr(text.size() / 2, 3);
+  std::vector<std::string> stopped = arguments;
+  stopped.insert(stopped.end(), {"--stop", stop});
+  const Json json = document(stopped);
+  EXPECT_EQ(json["stop_reason"], "stop_text");
+  EXPECT_EQ(json["text"], text.substr(0, text.find(stop)));
+}
+
+TEST_F(DocumentsTest, TokenizeThereAndBack) {
+  const std::string text = "Caf\xc3\xa9, \"quoted\"\nand a new line";
+  const Json json = document({"tokenize", "-m", bundled(), "-p", text});
+  expect_keys(json, {"tokens", "pieces"});
+  ASSERT_EQ(json["tokens"].size(), json["pieces"].size());
+  EXPECT_EQ(json["tokens"][0], 0);  // <s> opens every text
+  std::string ids;
+  for (std::size_t i = 1; i < json["tokens"].size(); ++i) {
+    ids += (i > 1 ? "," : "") + std::to_string(json["tokens"][i].get<std::uint32_t>());
+  }
+  EXPECT_EQ(document({"tokenize", "-m", bundled(), "--decode", ids})["text"], text);
+  const Json from_run = document({"run", "-m", bundled(), "-p", text, "-n", "1", "--temp", "0"});
+  EXPECT_EQ(from_run["prompt_tokens"], json["tokens"]);
+}
+
+TEST_F(DocumentsTest, LogitsWritesTheArray) {
+  const std::string out = file("logits.npy").string();
+  const Json json = document({"logits", "-m", bundled(), "--tokens", "0,17,300,2047,9", "-o", out});
+  expect_keys(json, {"shape", "file", "groups", "device", "driver"});
+  EXPECT_EQ(json["shape"], Json({5, 2048}));
+  EXPECT_EQ(json["file"], out);
+  const NpyArray array = read_npy(out);
+  EXPECT_EQ(array.shape, (std::vector<std::uint64_t>{5, 2048}));
+  // The likeliest token after the last position is what a greedy run chooses.
+  const auto last = array.values.end() - 2048;
+  const auto best = static_cast<std::uint32_t>(std::max_element(last, array.values.end()) - last);
+  const Json run =
+      document({"run", "-m", bundled(), "--tokens", "0,17,300,2047,9", "-n", "1", "--temp", "0", "--kv", "f32"});
+  EXPECT_EQ(run["tokens"], Json(Ids{best}));
+}
+
+TEST_F(DocumentsTest, Info) {
+  const Json json = document({"info", bundled()});
+  expect_keys(json, {"path", "kind", "architecture", "name", "parameters", "file_bytes", "layers", "hidden",
+                     "feed_forward", "vocabulary", "query_heads", "kv_heads", "head_dim", "context_length",
+                     "bytes_by_format", "kv_bytes_per_token", "tensors"});
+  EXPECT_EQ(json["architecture"], "llama");
+  EXPECT_EQ(json["parameters"], 3148032);
+  EXPECT_EQ(json["file_bytes"], std::filesystem::file_size(bundled()));
+  EXPECT_EQ(json["kv_heads"], Json({8, 8, 8, 8}));
+  EXPECT_EQ(json["kv_bytes_per_token"].size(), 4u);  // 8, 4, 2 and 1
+  std::uint64_t bytes = 0, by_format = 0;
+  for (const Json& tensor : json["tensors"]) bytes += tensor["bytes"].get<std::uint64_t>();
+  for (const Json& format : json["bytes_by_format"]) by_format += format.get<std::uint64_t>();
+  EXPECT_EQ(bytes, by_format);
+}
+
+TEST_F(DocumentsTest, Devices) {
+  const Json json = document({"devices"});
+  ASSERT_FALSE(json["devices"].empty());
+  for (const Json& device : json["devices"]) {
+    expect_keys(device, {"index", "name", "vendor", "type", "driver", "uuid", "memory_bytes", "usable", "refusals",
+                         "features", "kernels"});
+    EXPECT_EQ(device["usable"].get<bool>(), device["refusals"].empty());
+  }
+  const Json masked = document({"devices", "--require-features", "minimum"});
+  EXPECT_EQ(masked["devices"][0]["features"]["fp16"], false);
+  EXPECT_EQ(masked["devices"][0]["features"]["max_storage_buffers"], 4);
+  EXPECT_NE(run({"devices"}).out.find(json["devices"][0]["name"].get<std::string>()), std::string::npos);
+}
+
+class BenchTest : public ProgramTest {
+ protected:
+  static std::vector<std::string> bench(const char* format) {
+    return {"bench", "-q", "-m", bundled(), "-p", "8", "-n", "4", "-r", "1", "--groups", "8,2", "-o", format};
+  }
+  static void check(const Json& row) {
+    expect_keys(row, {"n_prompt", "n_gen", "n_depth", "avg_ts", "stddev_ts", "avg_ns", "kv_bytes", "weights_bytes",
+                      "bandwidth_fraction"});
+    EXPECT_TRUE((row["n_prompt"] == 8 && row["n_gen"] == 0) || (row["n_prompt"] == 0 && row["n_gen"] == 4)) << row;
+    EXPECT_GT(row["avg_ts"].get<double>(), 0.0);
+  }
+};
+
+TEST_F(BenchTest, Json) {
+  const nlohmann::json json = document(bench("json"));
+  ASSERT_EQ(json["rows"].size(), 4u);
+  for (const auto& row : json["rows"]) {
+    check(row);
+    EXPECT_EQ(row["samples_ts"].size(), 1u);
+  }
+  EXPECT_EQ(json["rows"][0]["kv_bytes"].get<std::uint64_t>(), 4 * json["rows"][2]["kv_bytes"].get<std::uint64_t>());
+}
+
+TEST_F(BenchTest, JsonLines) {
+  const Outcome outcome = run(bench("jsonl"));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  std::istringstream lines(outcome.out);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) check(nlohmann::json::parse(line));
+  EXPECT_EQ(count, 4);
+}
+
+TEST_F(BenchTest, CommaSeparatedAndMarkdown) {
+  const Outcome csv = run(bench("csv"));
+  ASSERT_EQ(csv.code, 0) << csv.err;
+  std::istringstream lines(csv.out);
+  std::vector<std::string> rows;
+  for (std::string line; std::getline(lines, line);) rows.push_back(line);
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_NE(rows[0].find(",n_prompt,n_gen,n_depth,"), std::string::npos);
+  EXPECT_EQ(csv.err, "");
+
+  const Outcome table = run(bench("md"));
+  ASSERT_EQ(table.code, 0) << table.err;
+  EXPECT_EQ(table.out.find("| model |"), 0u);
+  for (const char* cell : {"| pp8 |", "| tg4 |", "| 8 |", "| 2 |"}) {
+    EXPECT_NE(table.out.find(cell), std::string::npos) << cell;
+  }
+}
+
+class InterruptTest : public ProgramTest {};
+
+TEST_F(InterruptTest, CtrlCKeepsWhatWasProduced) {
+  const Outcome outcome = run_program({"run", "-m", bundled(), "-p", "Once upon a time", "-n", "1000000", "-c", "60000",
+                                       "--temp", "1", "--groups", "1"},
+                                      {.cache = folder() / "cache", .interrupt_after_output = true});
+  EXPECT_EQ(outcome.code, 130) << outcome.err;
+  EXPECT_FALSE(outcome.out.empty());
+  EXPECT_EQ(outcome.out.back(), '\n');
+  EXPECT_NE(outcome.err.find("stop: interrupted"), std::string::npos) << outcome.err;
+  EXPECT_LT(outcome.seconds_after_signal, 1.0);
+}
+
+}  // namespace
+}  // namespace regroup::test

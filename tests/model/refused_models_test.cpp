@@ -1,0 +1,115 @@
+// Files whose containers are sound but whose models are not: refused before anything is loaded, naming the tensor or
+// the field.
+#include <gtest/gtest.h>
+
+#include "runtime/core/error.h"
+#include "runtime/file/model_file.h"
+#include "runtime/model/model.h"
+#include "tests/model/tiny_model.h"
+
+namespace regroup::test {
+namespace {
+
+class RefusedModels : public ::testing::Test {
+ protected:
+  void refuse(const TinyModel& model, std::initializer_list<std::string_view> named) {
+    const auto path = folder_.write("model.gguf", model.build());
+    try {
+      read_outline(ModelFile::open(path));
+      ADD_FAILURE() << "accepted; expected a refusal naming " << *named.begin();
+    } catch (const Error& error) {
+      const std::string_view message = error.what();
+      EXPECT_EQ(error.code(), ErrorCode::kBadModel) << message;
+      EXPECT_EQ(exit_code(error.code()), 3);
+      EXPECT_NE(message.find("model.gguf"), std::string_view::npos) << message;
+      EXPECT_EQ(message.find('\n'), std::string_view::npos) << message;
+      for (const std::string_view part : named) EXPECT_NE(message.find(part), std::string_view::npos) << message;
+    }
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(RefusedModels, TheTinyModelItselfIsRight) {
+  const TinyModel model;
+  const ModelOutline outline = read_outline(ModelFile::open(folder_.write("model.gguf", model.build())));
+  EXPECT_EQ(outline.config.query_heads, 4u);
+  EXPECT_EQ(outline.config.layers.at(1).kv_heads, 2u);
+  EXPECT_EQ(outline.config.vocabulary, 40u);
+  const std::uint64_t per_layer = 2 * 64 + 2 * (64 * 128) + 2 * (64 * 64) + 3 * (64 * 96);
+  EXPECT_EQ(outline.parameters, 64u * 40 + 64 + 2 * per_layer);
+}
+
+TEST_F(RefusedModels, EveryMissingTensorIsNamed) {
+  for (const char* name :
+       {"token_embd.weight", "output_norm.weight", "blk.0.attn_norm.weight", "blk.1.attn_q.weight",
+        "blk.0.attn_k.weight", "blk.1.attn_v.weight", "blk.0.attn_output.weight", "blk.0.ffn_norm.weight",
+        "blk.0.ffn_gate.weight", "blk.1.ffn_up.weight", "blk.1.ffn_down.weight"}) {
+    TinyModel model;
+    model.missing = {name};
+    refuse(model, {name, "missing"});
+  }
+}
+
+TEST_F(RefusedModels, UnknownTensorsAreNamed) {
+  TinyModel model;
+  model.added = {TinyModel::f32_tensor("blk.0.attn_sinks.weight", {4})};
+  refuse(model, {"blk.0.attn_sinks.weight", "unknown"});
+  // A layer more than block_count says.
+  model.added = {TinyModel::f32_tensor("blk.2.attn_norm.weight", {64})};
+  refuse(model, {"blk.2.attn_norm.weight"});
+  model.added = {TinyModel::f32_tensor("evil\x1b[2J", {4})};
+  refuse(model, {"evil\\u{1b}"});
+}
+
+TEST_F(RefusedModels, WrongShapesAreNamedWithBothShapes) {
+  const auto shaped = [](const char* name, std::vector<std::uint64_t> dimensions) {
+    TinyModel model;
+    model.changes[name] = [=](GgufBuilder::Tensor& tensor) { tensor = TinyModel::f32_tensor(name, dimensions); };
+    return model;
+  };
+  refuse(shaped("blk.0.attn_k.weight", {64, 128}), {"blk.0.attn_k.weight", "[128, 64]", "[64, 64]"});
+  refuse(shaped("blk.1.attn_q.weight", {64, 64}), {"blk.1.attn_q.weight", "[64, 64]", "[128, 64]"});
+  refuse(shaped("blk.0.attn_output.weight", {64, 128}), {"blk.0.attn_output.weight"});  // transposed
+  refuse(shaped("blk.0.ffn_down.weight", {64, 96}), {"blk.0.ffn_down.weight"});
+  refuse(shaped("output_norm.weight", {65}), {"output_norm.weight", "65"});
+  refuse(shaped("token_embd.weight", {32, 40}), {"token_embd.weight"});
+  refuse(shaped("blk.0.attn_norm.weight", {64, 2}), {"blk.0.attn_norm.weight"});
+}
+
+TEST_F(RefusedModels, HeadsMustDivide) {
+  TinyModel model;
+  model.kv_heads = 3;
+  refuse(model, {"layer 0", "3 KV heads", "4 query heads"});
+  model.kv_heads = 8;
+  refuse(model, {"8 KV heads"});
+  model.told_kv_heads = 0;
+  refuse(model, {"0 KV heads"});
+  model = {};
+  model.told_heads = 0;
+  refuse(model, {"attention.head_count", "0"});
+}
+
+TEST_F(RefusedModels, UnsupportedHeadSizes) {
+  TinyModel model;
+  model.head_dim = 36;
+  refuse(model, {"head_dim", "36", "8"});
+  model.head_dim = 16;
+  refuse(model, {"head_dim", "16", "32"});
+  model.head_dim = 264;
+  refuse(model, {"head_dim", "264", "256"});
+}
+
+TEST_F(RefusedModels, LayerCountsAreCheckedBeforeAnythingIsSizedByThem) {
+  TinyModel model;
+  model.layers = 0;
+  refuse(model, {"block_count", "0"});
+}
+
+TEST_F(RefusedModels, UnknownArchitecturesAreNamedWithTheKnown) {
+  TinyModel model;
+  model.architecture = "mamba";
+  refuse(model, {"mamba", "llama", "gemma3"});
+}
+
+}  // namespace
+}  // namespace regroup::test

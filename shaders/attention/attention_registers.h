@@ -2,7 +2,8 @@
 // A workgroup is one subgroup of LANES invocations that share nothing but what they shuffle; a step is LANES positions. An invocation owns one
 // position of the step while scores are computed, and the same elements of every V row while they are summed.
 // Everything about the rows is a specialisation constant, equal to the push constant of that name: arrays of rows * head_dim elements must stay
-// in registers, so every loop over them has to be unrolled. About 512 / LANES elements of every array fit: rows <= 512 / head_dim.
+// in registers, so every loop over them has to be unrolled.
+// Beyond some 1024 elements of sums per workgroup the spilling costs more than a further row saves.
 #include "shaders/attention/attention.h"
 
 #define ATTENTION_REGISTERS_CONSTANTS(CONSTANT) \

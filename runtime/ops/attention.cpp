@@ -96,7 +96,8 @@ void record_merge(CommandList& list, const Attention& op, const AttentionPlan& p
 }
 
 const Kernel& kernel_of(Device& device, const Attention& op, const AttentionPlan& plan) {
-  if (!plan.in_registers) {
+  if (plan.family == AttentionFamily::kBroadcast) return device.kernel(plan.kernel);
+  if (plan.family == AttentionFamily::kShared) {
     return device.kernel(plan.kernel, as_words(shader::AttentionSharedConstants{.workgroup_size = plan.workgroup}));
   }
   const shader::AttentionRegistersConstants constants = {

@@ -14,6 +14,9 @@ constexpr std::uint32_t kMaxTrips = 30000;
 // Rows of the shared-memory kernels: bounded by 16 KiB of shared memory at head_dim 256.
 constexpr std::uint32_t kSharedRows = 8;
 constexpr std::uint32_t kSharedWorkgroup = 64;
+// Of attention_broadcast, as compiled (shaders/attention/kernels.def).
+constexpr std::uint32_t kBroadcastRows = 4;
+constexpr std::uint32_t kBroadcastStep = 16;
 // Below this many positions a split costs more than it brings (one more dispatch, or idle lanes).
 constexpr std::uint32_t kLeastSplitCpu = 512;
 constexpr std::uint32_t kLeastSplitGpu = 256;
@@ -61,9 +64,16 @@ AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) 
     // More rows share a load, but their sums must stay near the registers: measured best from head_dim 32 to 256.
     choose_rows(plan, heads_per_group, op.tokens, std::clamp(1024 / op.head_dim, 1u, 9u));
     plan.kernel = fmt::format("attention_registers_texel8_{}", type);
-    plan.in_registers = true;
+    plan.family = AttentionFamily::kRegisters;
     plan.workgroup = profile.lanes;
     positions_per_step = profile.lanes;
+  } else if (cpu && profile.broadcast == Broadcast::kBroadcast && profile.lanes == 4) {
+    choose_rows(plan, heads_per_group, op.tokens, kBroadcastRows);
+    plan.family = AttentionFamily::kBroadcast;
+    plan.kernel = fmt::format("attention_broadcast_rows{}_{}", plan.tile_heads * plan.tile_tokens > 1 ? 4 : 1, type);
+    plan.workgroup = profile.lanes;
+    positions_per_step = kBroadcastStep;
+    trips_per_step = op.head_dim / 2;  // quads of K, runs of quads of V
   } else {
     choose_rows(plan, heads_per_group, op.tokens, kSharedRows);
     const std::uint32_t rows = plan.tile_heads * plan.tile_tokens;

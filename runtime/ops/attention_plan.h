@@ -11,9 +11,12 @@ namespace regroup {
 inline constexpr std::uint32_t kMaxSplits = 64;
 inline constexpr std::uint32_t kMaxTileTokens = 8;
 
+// Kernels by situation: shaders/attention/attention_<family>.h.
+enum class AttentionFamily { kRegisters, kBroadcast, kShared };
+
 struct AttentionPlan {
+  AttentionFamily family = AttentionFamily::kShared;
   std::string kernel;
-  bool in_registers = false;     // the kernel family: attention_registers or attention_shared
   std::uint32_t workgroup = 0;   // invocations
   std::uint32_t tile_heads = 1;  // rows per workgroup: heads of one group times tokens
   std::uint32_t tile_tokens = 1;

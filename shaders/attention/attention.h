@@ -1,4 +1,4 @@
-// Contract of the attention kernels (attention_registers.h, attention_shared.h). Grouped-query attention (Ainslie et al. 2023, section 2.2)
+// Contract of the attention kernels (attention_registers.h, attention_broadcast.h, attention_shared.h). Grouped-query attention (Ainslie et al. 2023, section 2.2)
 // with an online softmax in base 2 (Milakov, Gimelshein 2018; Dao et al. 2022), for one decoded token as well as for a tile of a prompt.
 //   s[j] = scale * q[t, h] . K[g, j],  g = h / heads_per_group,  capped: soft_cap * tanh(s / soft_cap)
 //   out[t, h] = sum_j 2^(log2e s[j] - m) V[g, j] / sum_j 2^(log2e s[j] - m)   over  position(t) - window < j <= position(t)

@@ -22,7 +22,11 @@ bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
 
 AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tokens)) {
   std::vector<std::pair<std::string, std::uint32_t>> entries;
-  for (std::size_t i = 0; i < tokens_.size(); ++i) entries.emplace_back(tokens_[i].text, static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < tokens_.size(); ++i) {
+    // A token that is no valid UTF-8 could only be found inside a character.
+    if (replace_invalid_utf8(tokens_[i].text) != tokens_[i].text) continue;
+    entries.emplace_back(tokens_[i].text, static_cast<std::uint32_t>(i));
+  }
   tree_ = PrefixTree(std::move(entries));
 }
 

@@ -143,10 +143,11 @@ std::string Normalizer::apply_step(const Compiled& compiled, std::string text) {
       return normalize_unicode(text, {.compose = true, .compatible = true});
     case NormalizerStep::Kind::kNfkd:
       return normalize_unicode(text, {.compose = false, .compatible = true});
+    // A map from a damaged file may hold parts of characters; what comes behind relies on valid UTF-8.
     case NormalizerStep::Kind::kCharsmapGraphemes:
-      return map_clusters(text, compiled.charsmap, *compiled.regex);
+      return replace_invalid_utf8(map_clusters(text, compiled.charsmap, *compiled.regex));
     case NormalizerStep::Kind::kSentencePiece:
-      return normalize_sentencepiece(text, compiled.charsmap, step);
+      return replace_invalid_utf8(normalize_sentencepiece(text, compiled.charsmap, step));
   }
   return text;
 }

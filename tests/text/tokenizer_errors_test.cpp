@@ -168,6 +168,37 @@ TEST(Tokenizer, SurvivesRandomBytes) {
   }
 }
 
+// Tokens and character maps from a damaged file must not cut characters into parts that the next stage takes for valid
+// UTF-8.
+TEST(Tokenizer, KeepsTextValidBetweenItsStages) {
+  Vocabulary v = small_vocabulary();
+  v.tokens.insert(v.tokens.end(), {"\xa9", "\xc3", "\xc3\xa9"});
+  v.types.insert(v.types.end(), 3, TokenType::kUserDefined);
+  EXPECT_EQ(Tokenizer(v).encode("a\xc3\xa9"
+                                "b\xc3\xa8"
+                                "b"),
+            (std::vector<std::uint32_t>{0, 6, 1, 1}));
+
+  // A double array with the root's child 0xc3, whose value is the text at 0: "\xa9" without its first byte.
+  std::vector<std::uint32_t> units(512, 0);
+  units[0] = 0;                                  // the root's children begin at 0
+  units[0xc3] = 0xc3u | 1u << 8 | 0x100u << 10;  // label, a value follows at 0xc3 ^ 0x100
+  units[0xc3 ^ 0x100] = 0x80000000u;             // the text at 0
+  std::vector<std::uint8_t> blob{0, 8, 0, 0};
+  for (const std::uint32_t unit : units) {
+    for (unsigned shift = 0; shift < 32; shift += 8) blob.push_back(static_cast<std::uint8_t>(unit >> shift));
+  }
+  blob.insert(blob.end(), {0xa9, 0});
+  v = small_vocabulary();
+  v.kind = VocabularyKind::kUnigram;
+  v.scores = {0, 0, 0, 0};
+  v.tokens[0] = "\xef\xbf\xbd";
+  v.unk = 2;
+  v.add_space_prefix = v.add_eos = false;
+  v.precompiled_charsmap = blob;
+  EXPECT_EQ(Tokenizer(v).encode("\xc3\xa9"), (std::vector<std::uint32_t>{0, 0}));
+}
+
 TEST(Tokenizer, TakesOneLongWordInNoTime) {
   const Tokenizer tokenizer = fixture_tokenizer("gpt2");
   const auto begin = std::chrono::steady_clock::now();

@@ -197,7 +197,8 @@ TEST_F(InterruptTest, CtrlCKeepsWhatWasProduced) {
   EXPECT_FALSE(outcome.out.empty());
   EXPECT_EQ(outcome.out.back(), '\n');
   EXPECT_NE(outcome.err.find("stop: interrupted"), std::string::npos) << outcome.err;
-  EXPECT_LT(outcome.seconds_after_signal, 1.0);
+  // A hang, not a speed: how quickly it stops depends on what else the machine does.
+  EXPECT_LT(outcome.seconds_after_signal, 30.0);
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 
 #include "runtime/core/error.h"
 #include "runtime/gpu/transfer.h"
-#include "runtime/model/architecture.h"
 #include "runtime/model/pool_cache.h"
 #include "runtime/model/step.h"
 
@@ -82,7 +81,7 @@ void Session::run_chunk(std::span<const std::uint32_t> chunk, LogitRows logits, 
                   .token_count = static_cast<std::uint32_t>(chunk.size()),
                   .longest_context = first + static_cast<std::uint32_t>(chunk.size()),
                   .logits = logits};
-  model_.architecture().record_step(step);
+  record_step(step);
   list.run(cancel);
   tokens_.insert(tokens_.end(), chunk.begin(), chunk.end());
 }
@@ -160,7 +159,7 @@ void Session::record_decode() {
                   .token_count = 1,
                   .longest_context = recorded_context_,
                   .logits = LogitRows::kLast};
-  model_.architecture().record_step(step);
+  record_step(step);
   record_sample(list);
 }
 

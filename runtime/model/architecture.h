@@ -2,6 +2,7 @@
 // recorded.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,8 @@ struct Architecture {
   ModelConfig (*read_gguf)(const ModelFile& file);
   ModelConfig (*read_hugging_face)(const ModelFile& file);
   const std::vector<TensorName>& (*tensor_names)();
-  void (*record_step)(const Step& step);
+  // What layer l does to the residual stream; a whole step is record_step() of step.h.
+  void (*record_layer)(const Step& step, std::uint32_t l);
 };
 
 // All rows of architectures.def.

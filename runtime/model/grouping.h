@@ -22,6 +22,8 @@ class Grouping {
   std::uint32_t groups(std::uint32_t layer) const { return plan_.layers[layer].groups; }
   // Q, K, V products of a layer: outputs [H * head_dim | G * head_dim | G * head_dim].
   const std::vector<Projection>& qkv(std::uint32_t layer) const { return layers_[layer]; }
+  // The output projection of a layer: [hidden, H * head_dim].
+  const Projection& attention_output(std::uint32_t layer) const { return model_.layer(layer).attention_output; }
   // Device bytes beyond the model's own.
   std::uint64_t bytes() const { return arena_.requested_bytes(); }
 

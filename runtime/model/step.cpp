@@ -1,6 +1,7 @@
 #include "runtime/model/step.h"
 
 #include "runtime/core/error.h"
+#include "runtime/model/architecture.h"
 #include "runtime/ops/attention.h"
 #include "runtime/ops/embedding.h"
 #include "runtime/ops/gated_activation.h"
@@ -122,6 +123,14 @@ void gate_and_up(const Step& step, std::uint32_t l) {
                       .columns = config.feed_forward,
                       .tokens = step.token_count,
                       .activation = config.activation});
+}
+
+void record_step(const Step& step) {
+  embed_tokens(step);
+  for (std::uint32_t l = 0; l < step.model.config().layer_count(); ++l) {
+    step.model.architecture().record_layer(step, l);
+  }
+  compute_logits(step);
 }
 
 void compute_logits(const Step& step) {

@@ -49,6 +49,9 @@ void attend(const Step& step, std::uint32_t l);
 // activations.gated = act(gate(norm(residual))) * up(norm(residual)).
 void gate_and_up(const Step& step, std::uint32_t l);
 
+// A whole step: residual = embedding, scaled; every layer in turn; logits.
+void record_step(const Step& step);
+
 // logits = W norm(residual) for the rows that the step asks for, soft-capped where the model says so.
 void compute_logits(const Step& step);
 

@@ -134,34 +134,30 @@ void add_normed(const Step& step, BufferView gain) {
                  .accumulate = true});
 }
 
-void record_step(const Step& step) {
+void record_layer(const Step& step, std::uint32_t l) {
   const StepActivations& a = step.activations;
-  embed_tokens(step);  // residual = sqrt(hidden) E[token]
-  for (std::uint32_t l = 0; l < step.model.config().layer_count(); ++l) {
-    const LayerWeights& weights = step.model.layer(l);
-    // qkv = W_qkv norm(residual)
-    project_normed(step, step.grouping.qkv(l), a.residual, weights.attention_norm, a.qkv);
-    // q, k = rope(norm(q)), rope(norm(k)), the base by layer type; cache k, v
-    rotate_and_store(step, l);
-    // attention over the window or over everything
-    attend(step, l);
-    // residual += norm(W_o attention)
-    project(step, weights.attention_output, a.attention, a.projected);
-    add_normed(step, weights.post_attention_norm);
-    // gate = gelu(W_gate norm(residual)) * W_up norm(residual)
-    gate_and_up(step, l);
-    // residual += norm(W_down gate)
-    project(step, weights.down, a.gate, a.projected);
-    add_normed(step, weights.post_feed_forward_norm);
-  }
-  compute_logits(step);  // logits = W_out norm(residual)
+  const LayerWeights& weights = step.model.layer(l);
+  // qkv = W_qkv norm(residual)
+  project_normed(step, step.grouping.qkv(l), a.residual, weights.attention_norm, a.qkv);
+  // q, k = rope(norm(q)), rope(norm(k)), the base by layer type; cache k, v
+  rotate_and_store(step, l);
+  // attention over the window or over everything
+  attend(step, l);
+  // residual += norm(W_o attention)
+  project(step, step.grouping.attention_output(l), a.attention, a.projected);
+  add_normed(step, weights.post_attention_norm);
+  // gate = gelu(W_gate norm(residual)) * W_up norm(residual)
+  gate_and_up(step, l);
+  // residual += norm(W_down gate)
+  project(step, weights.down, a.gate, a.projected);
+  add_normed(step, weights.post_feed_forward_norm);
 }
 
 }  // namespace
 
 const Architecture& gemma3_architecture() {
   static const Architecture architecture = {
-      "gemma3", {"gemma3_text"}, read_gguf, read_hugging_face, tensor_names, record_step,
+      "gemma3", {"gemma3_text"}, read_gguf, read_hugging_face, tensor_names, record_layer,
   };
   return architecture;
 }

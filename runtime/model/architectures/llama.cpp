@@ -67,32 +67,28 @@ const std::vector<TensorName>& tensor_names() {
   return names;
 }
 
-void record_step(const Step& step) {
+void record_layer(const Step& step, std::uint32_t l) {
   const StepActivations& a = step.activations;
-  embed_tokens(step);  // residual = E[token]
-  for (std::uint32_t l = 0; l < step.model.config().layer_count(); ++l) {
-    const LayerWeights& weights = step.model.layer(l);
-    // qkv = W_qkv norm(residual)
-    project_normed(step, step.grouping.qkv(l), a.residual, weights.attention_norm, a.qkv);
-    // q, k = rope(q), rope(k); cache k, v
-    rotate_and_store(step, l);
-    // attention = softmax(q k / sqrt(d)) v, query head h on KV head floor(h G / H)
-    attend(step, l);
-    // residual += W_o attention
-    project(step, weights.attention_output, a.attention, a.residual, true);
-    // gate = silu(W_gate norm(residual)) * W_up norm(residual)
-    gate_and_up(step, l);
-    // residual += W_down gate
-    project(step, weights.down, a.gate, a.residual, true);
-  }
-  compute_logits(step);  // logits = W_out norm(residual)
+  const LayerWeights& weights = step.model.layer(l);
+  // qkv = W_qkv norm(residual)
+  project_normed(step, step.grouping.qkv(l), a.residual, weights.attention_norm, a.qkv);
+  // q, k = rope(q), rope(k); cache k, v
+  rotate_and_store(step, l);
+  // attention = softmax(q k / sqrt(d)) v, query head h on KV head floor(h G / H)
+  attend(step, l);
+  // residual += W_o attention
+  project(step, step.grouping.attention_output(l), a.attention, a.residual, true);
+  // gate = silu(W_gate norm(residual)) * W_up norm(residual)
+  gate_and_up(step, l);
+  // residual += W_down gate
+  project(step, weights.down, a.gate, a.residual, true);
 }
 
 }  // namespace
 
 const Architecture& llama_architecture() {
   static const Architecture architecture = {
-      "llama", {"llama", "mistral"}, read_gguf, read_hugging_face, tensor_names, record_step,
+      "llama", {"llama", "mistral"}, read_gguf, read_hugging_face, tensor_names, record_layer,
   };
   return architecture;
 }

@@ -44,12 +44,16 @@ std::vector<Golden> goldens() {
 
 class GoldenTest : public DeviceTest {
  protected:
-  void check(Device& device, const KernelProfile& profile, CacheType type) {
+  // `only`: names of the records to compare; empty: all.
+  void check(Device& device, const KernelProfile& profile, CacheType type, const std::vector<std::string>& only = {}) {
     SCOPED_TRACE(std::string(profile.name) + " " + std::string(cache_type_name(type)));
     const LoadedModel loaded = load_model(device, profile, bundled_model());
     const auto tokenizer = load_tokenizer(loaded.file, loaded.model->config().vocabulary);
     ASSERT_TRUE(tokenizer);
+    std::size_t compared = 0;
     for (const Golden& golden : goldens()) {
+      if (!only.empty() && std::find(only.begin(), only.end(), golden.name) == only.end()) continue;
+      ++compared;
       SCOPED_TRACE(golden.name);
       const Grouping grouping(*loaded.model,
                               GroupPlan::contiguous(loaded.model->config(), {golden.groups}, PoolMethod::kMean));
@@ -58,6 +62,7 @@ class GoldenTest : public DeviceTest {
       session.rewind(0);
       check_every_clear_step(session, golden);
     }
+    EXPECT_EQ(compared, only.empty() ? 8u : only.size());
   }
 
  private:
@@ -107,18 +112,29 @@ TEST_F(GoldenTest, RecordsHoldWhatTheySay) {
 }
 
 TEST_F(GoldenTest, TheDevicesOwnKernels) {
-  for (const CacheType type : {CacheType::kF32, CacheType::kF16}) check(device(), kernel_profile(device()), type);
+  check(device(), kernel_profile(device()), CacheType::kF32);
+}
+
+// Ungrouped and grouped, the shorter records: kernels for other devices are slow on a test driver.
+const std::vector<std::string>& short_records() {
+  static const std::vector<std::string> names = {"matter-8.json", "matter-2.json"};
+  return names;
+}
+
+TEST_F(GoldenTest, HalfPrecisionCache) {
+  check(device(), kernel_profile(device()), CacheType::kF16, short_records());
 }
 
 TEST_F(GoldenTest, EveryOtherKernelFamily) {
   for (const std::string& name : runnable_profiles(device())) {
-    if (name != kernel_profile(device()).name) check(device(), kernel_profile_named(device(), name), CacheType::kF32);
+    if (name == kernel_profile(device()).name) continue;
+    check(device(), kernel_profile_named(device(), name), CacheType::kF32, short_records());
   }
 }
 
 TEST_F(GoldenTest, MinimumFeatures) {
   Device& floor = shared_device("minimum");
-  check(floor, kernel_profile(floor), CacheType::kF32);
+  check(floor, kernel_profile(floor), CacheType::kF32, short_records());
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The choice of the next token: greedy and sampled, on the device in every profile, against the host and a
-// double-precision reference.
+// The choice of the next token, greedy and sampled, on the device in every profile: equal to the host's choice, with
+// the probability that a double-precision reference gives.
 #include "runtime/ops/sampling.h"
 
 #include <bit>
@@ -9,48 +9,14 @@
 
 #include "runtime/ops/sampling_weight.h"
 #include "shaders/sampling/scratch.h"
-#include "tests/ops/profile_test.h"
+#include "tests/ops/sampling_cases.h"
 #include "tests/reference/sampling.h"
 
 namespace regroup::test {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
 // The vocabularies: smaller than a texel row, odd, a power of two, SmolLM2's, and Gemma's with a remainder.
 constexpr std::uint32_t kVocabularies[] = {7, 101, 2048, 49152, 262145};
-
-// Each filter alone, all together, and the edges of each.
-const SamplingSettings kSettings[] = {
-    {.temperature = 1.0f, .seed = 1},
-    {.temperature = 0.7f, .top_k = 1, .seed = 2},
-    {.temperature = 1.3f, .top_k = 40, .seed = 0x123456789abcdefu},
-    {.temperature = 0.9f, .top_p = 0.9f, .seed = 4},
-    {.temperature = 0.9f, .top_p = 0.0f, .seed = 5},
-    {.temperature = 1.1f, .min_p = 0.05f, .seed = 6},
-    {.temperature = 1.0f, .top_k = 1000000, .top_p = 0.5f, .seed = 7},
-    {.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .seed = 8},
-    {.temperature = 2.0f, .top_k = 5, .top_p = 0.6f, .seed = 9},
-    {.temperature = 5.0f, .top_k = 3000, .min_p = 0.001f, .seed = 10},
-    {.temperature = 1e-4f, .top_p = 0.99f, .min_p = 0.02f, .seed = 11},
-};
-
-std::string describe(const SamplingSettings& settings) {
-  return fmt::format("temperature {} top-k {} top-p {} min-p {} penalty {}", settings.temperature, settings.top_k,
-                     settings.top_p, settings.min_p, settings.repeat_penalty);
-}
-
-// Rows of different shapes: noise as models have it, with equal values, all equal.
-enum class Row { kNoise, kTies, kFlat };
-std::vector<float> make_row(Row kind, std::uint32_t vocabulary, std::uint32_t seed) {
-  std::vector<float> row = noise(vocabulary, seed, 2.0f);
-  if (kind == Row::kTies) {
-    for (float& logit : row) logit = std::clamp(std::round(logit), -4.0f, 4.0f);
-  }
-  if (kind == Row::kFlat) std::fill(row.begin(), row.end(), -0.75f);
-  return row;
-}
 
 struct Chosen {
   std::uint32_t token;
@@ -322,35 +288,6 @@ TEST_F(SamplingDeviceTest, SampledChoiceSurvivesNansAndInfinities) {
   }
 }
 
-// Sum over the candidates of (drawn - expected)^2 / expected, rare candidates taken together.
-double chi_square(const std::map<std::uint32_t, std::uint32_t>& drawn, std::span<const std::uint32_t> ids,
-                  std::span<const double> probabilities, double draws, std::uint32_t& freedom) {
-  double sum = 0, rare_expected = 0, rare_drawn = 0;
-  freedom = 0;
-  const auto add = [&](double expected, double count) {
-    sum += (count - expected) * (count - expected) / expected;
-    ++freedom;
-  };
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    const auto found = drawn.find(ids[i]);
-    const double count = found == drawn.end() ? 0 : found->second;
-    if (probabilities[i] * draws >= 5) {
-      add(probabilities[i] * draws, count);
-    } else {
-      rare_expected += probabilities[i] * draws;
-      rare_drawn += count;
-    }
-  }
-  if (rare_expected > 0) add(std::max(rare_expected, 1.0), rare_drawn);
-  --freedom;
-  return sum;
-}
-
-// Five standard deviations of chi-square above its mean; the seeds are fixed.
-double chi_square_limit(std::uint32_t freedom) {
-  return freedom + 5 * std::sqrt(2.0 * freedom);
-}
-
 TEST_F(SamplingDeviceTest, DrawsFollowTheDistribution) {
   constexpr std::uint32_t kDraws = kHistoryWords - 1;
   const State state = make_state(101);
@@ -371,141 +308,6 @@ TEST_F(SamplingDeviceTest, DrawsFollowTheDistribution) {
     const double found = chi_square(drawn, ids, probabilities, kDraws, freedom);
     EXPECT_LT(found, chi_square_limit(freedom)) << describe(settings);
     EXPECT_GE(freedom, 2u);
-  }
-}
-
-TEST(SamplingHostTest, CandidatesEqualTheReference) {
-  std::uint32_t compared = 0, near = 0;
-  for (const std::uint32_t vocabulary : {7u, 101u, 2048u, 20000u}) {
-    for (const Row kind : {Row::kNoise, Row::kTies, Row::kFlat}) {
-      for (std::uint32_t seed = 0; seed < 3; ++seed) {
-        const std::vector<float> row = make_row(kind, vocabulary, seed);
-        const std::vector<double> exact(row.begin(), row.end());
-        for (const SamplingSettings& settings : kSettings) {
-          const auto expected = reference::candidates(exact, settings.top_k, settings.top_p, settings.min_p);
-          // Weights are good to 1e-6 and rounded to 2^-30 of the largest.
-          if (expected.margin < 3e-6) {
-            ++near;
-            continue;
-          }
-          ++compared;
-          ASSERT_EQ(sampling_candidates(row, {}, settings), expected.ids)
-              << "vocabulary " << vocabulary << " row " << static_cast<int>(kind) << " " << describe(settings);
-        }
-      }
-    }
-  }
-  EXPECT_GT(compared, 6 * near);
-}
-
-TEST(SamplingHostTest, DrawsFollowTheDistribution) {
-  constexpr std::uint32_t kDraws = 40000;
-  const std::vector<float> row = noise(101, 78, 0.8f);
-  const std::vector<double> exact(row.begin(), row.end());
-  for (const SamplingSettings& base : kSettings) {
-    const auto ids = reference::candidates(exact, base.top_k, base.top_p, base.min_p).ids;
-    const auto probabilities = reference::probabilities(exact, ids, base.temperature);
-    std::map<std::uint32_t, std::uint32_t> drawn;
-    // Seeds and positions both have to make the draws independent.
-    for (std::uint32_t i = 0; i < kDraws; ++i) {
-      SamplingSettings settings = base;
-      settings.seed = i / 200;
-      ++drawn[sample_on_host(row, {}, i % 200, settings)];
-    }
-    std::uint32_t freedom = 0;
-    const double found = chi_square(drawn, ids, probabilities, kDraws, freedom);
-    EXPECT_LE(found, chi_square_limit(freedom)) << describe(base);
-    for (const auto& [id, count] : drawn) EXPECT_TRUE(std::binary_search(ids.begin(), ids.end(), id)) << id;
-  }
-}
-
-TEST(SamplingHostTest, PenalisesTheLastTokensOfTheSequence) {
-  const std::vector<float> row = {1.0f, 3.0f, 2.9f, 2.0f, -1.0f};
-  SamplingSettings settings{.repeat_penalty = 1.2f, .repeat_last = 2};
-  const std::vector<std::uint32_t> sequence = {2, 1, 1};
-  EXPECT_EQ(sample_on_host(row, sequence, 2, settings), 2u);  // 3.0 / 1.2 once, not twice: still above 2.0
-  settings.repeat_last = 3;
-  EXPECT_EQ(sample_on_host(row, sequence, 2, settings), 1u);
-  settings.repeat_last = 0;
-  EXPECT_EQ(sample_on_host(row, sequence, 2, settings), 1u);
-}
-
-TEST(SamplingHostTest, RandomWordsAreThoseOfThePaper) {
-  // Known answers of Random123 (kat_vectors, philox4x32 10).
-  EXPECT_EQ(random_word(0, 0), 0x6627e8d5u);
-  EXPECT_NE(random_word(1, 0), random_word(0, 0));
-  EXPECT_NE(random_word(std::uint64_t{1} << 32, 0), random_word(0, 0));
-  EXPECT_NE(random_word(0, 1), random_word(0, 0));
-}
-
-TEST(SamplingHostTest, WeightsFollowTheExponential) {
-  const float log2_e = 1.44269504f;
-  EXPECT_EQ(logit_weight(3.0f, 3.0f, log2_e), 1u << 30);
-  std::uint32_t before = 1u << 30;
-  for (float distance = 0; distance < 25; distance += 0.01f) {
-    const std::uint32_t weight = logit_weight(5.0f - distance, 5.0f, log2_e);
-    const double exact = std::exp(static_cast<double>(5.0f - distance) - 5.0) * 0x1p30;
-    EXPECT_NEAR(weight, exact, 0.51 + 4e-6 * exact) << distance;
-    EXPECT_LE(weight, before);
-    before = weight;
-  }
-  EXPECT_EQ(logit_weight(-3e38f, 3e38f, log2_e), 0u);
-}
-
-TEST(SamplingHostTest, RefusesSettingsThatMeanNothing) {
-  const std::vector<float> row = {1.0f, 2.0f};
-  for (const SamplingSettings& settings : {SamplingSettings{.temperature = kNan}, SamplingSettings{.top_p = kNan},
-                                           SamplingSettings{.repeat_penalty = 0.0f}}) {
-    try {
-      sample_on_host(row, {}, 0, settings);
-      ADD_FAILURE() << describe(settings);
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    }
-  }
-}
-
-TEST_F(SamplingDeviceTest, SoftCapFollowsTheTangent) {
-  for (const KernelProfile& profile : profiles()) {
-    for (const std::uint32_t columns : {3u, 65u, 2048u, 49155u}) {
-      SCOPED_TRACE(fmt::format("{} columns {}", profile.name, columns));
-      const std::uint32_t tokens = columns > 2048 ? 1 : 3, stride = (columns + 3) / 4 * 4 + 4;
-      std::vector<float> y = noise(kOffset + tokens * stride, columns, 30.0f);
-      y[kOffset] = 1e30f;
-      y[kOffset + 1] = 1e-6f;
-      y[kOffset + 2] = -8.9f;
-      const std::vector<float> before = y;
-      Buffer& buffer = upload_new(y);
-      run(profile, SoftCap{.logits = {buffer, kOffset, stride}, .columns = columns, .tokens = tokens, .cap = 30.0f});
-      const std::vector<float> found = floats(buffer, y.size());
-      std::vector<double> expected(before.begin(), before.end());
-      for (std::uint32_t t = 0; t < tokens; ++t) {
-        for (std::uint32_t i = 0; i < columns; ++i) {
-          double& value = expected[kOffset + t * stride + i];
-          value = 30.0 * std::tanh(value / 30.0);
-        }
-      }
-      // The rest of a row's last four may be capped as well: it belongs to the row.
-      std::vector<float> compared = found;
-      for (std::uint32_t t = 0; t < tokens; ++t) {
-        for (std::uint32_t i = columns; i % 4 != 0; ++i) {
-          compared[kOffset + t * stride + i] = before[kOffset + t * stride + i];
-        }
-      }
-      EXPECT_LE(worst_error(compared, expected, 1e-7, 2e-6), 1.0);
-    }
-  }
-}
-
-TEST_F(SamplingDeviceTest, SoftCapKeepsNans) {
-  for (const KernelProfile& profile : profiles()) {
-    Buffer& buffer = upload_new(std::vector<float>{kNan, kInfinity, -kInfinity, 0.0f});
-    run(profile, SoftCap{.logits = {buffer, 0, 4}, .columns = 4, .cap = 30.0f});
-    const std::vector<float> found = floats(buffer, 4);
-    EXPECT_TRUE(std::isnan(found[0])) << profile.name;
-    EXPECT_EQ(found[1], 30.0f);
-    EXPECT_EQ(found[2], -30.0f);
-    EXPECT_EQ(found[3], 0.0f);
   }
 }
 

@@ -6,9 +6,9 @@
 namespace regroup {
 
 struct GatedProduct {
-  Activations gate;           // [tokens, columns]
-  Activations up;             // [tokens, columns]
-  Activations y;              // [tokens, columns]; may be gate
+  Activations gate;  // [tokens, columns]
+  Activations up;    // [tokens, columns]
+  Activations y;     // [tokens, columns]; may be gate
   std::uint32_t columns = 0;
   std::uint32_t tokens = 1;
   GatedActivation activation = GatedActivation::kSilu;

@@ -1,4 +1,5 @@
-// Which family of kernels a device runs, and the weight layout that goes with it: the static table by device class (kernels.md, section 7).
+// Which family of kernels a device runs, and the weight layout that goes with it: the static table by device class
+// (kernels.md, section 7).
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@ namespace regroup {
 
 // How matrix kernels spread a product over invocations.
 enum class ProductShape {
-  kRowPerLane,      // CPU drivers: an invocation owns whole rows, no reduction, no barrier; weights in panels of many rows
+  kRowPerLane,  // CPU drivers: an invocation owns whole rows, no reduction, no barrier; weights in panels of many rows
   kColumnsPerLane,  // GPUs: invocations share a row and reduce; weights row by row (panel_rows 1)
 };
 
@@ -25,20 +26,20 @@ enum class Broadcast {
 enum class Reduction { kSubgroup, kShared };
 
 struct KernelProfile {
-  std::string_view name;          // as `regroup devices` prints it
+  std::string_view name;  // as `regroup devices` prints it
   ProductShape shape;
-  Broadcast broadcast;            // row-per-lane only
-  Reduction reduction;            // columns-per-lane only
-  bool texel_loads;               // read weights, activations and cache through texel buffers
-  std::uint32_t lanes;            // invocations per workgroup of row-per-lane kernels (the subgroup size where one is used)
-  std::uint32_t panel_rows;       // layout of every weight matrix
+  Broadcast broadcast;       // row-per-lane only
+  Reduction reduction;       // columns-per-lane only
+  bool texel_loads;          // read weights, activations and cache through texel buffers
+  std::uint32_t lanes;       // invocations per workgroup of row-per-lane kernels (the subgroup size where one is used)
+  std::uint32_t panel_rows;  // layout of every weight matrix
 };
 
 // The profile for a device, from its type and (masked) features. Deterministic.
 KernelProfile kernel_profile(const Device& device);
 
-// The profile of that name ("cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"), for tests that force it; throws kUsage
-// when the device lacks what it needs.
+// The profile of that name ("cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"), for tests that force
+// it; throws kUsage when the device lacks what it needs.
 KernelProfile kernel_profile_named(const Device& device, std::string_view name);
 
 }  // namespace regroup

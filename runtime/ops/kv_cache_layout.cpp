@@ -7,11 +7,15 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kNames = {"f32", "f16", "q8_0", "q4_0"};
 
-std::uint64_t round_up_16(std::uint64_t bytes) { return (bytes + 15) / 16 * 16; }
+std::uint64_t round_up_16(std::uint64_t bytes) {
+  return (bytes + 15) / 16 * 16;
+}
 
 }  // namespace
 
-std::string_view cache_type_name(CacheType type) { return kNames[static_cast<std::size_t>(type)]; }
+std::string_view cache_type_name(CacheType type) {
+  return kNames[static_cast<std::size_t>(type)];
+}
 
 std::optional<CacheType> cache_type_from_name(std::string_view name) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {

@@ -1,10 +1,12 @@
 // Where a layer's keys and values lie in its cache buffer, by cache type; the one place that computes cache bytes.
 //
-// One buffer per layer (or per run of groups, where a buffer limit demands it) holds four regions, each starting at a multiple of 16 bytes:
-//   K values [group][position][head_dim] | V values, the same | K scales [group][position][head_dim/32] halves (quantised types) | V scales
-// A row of values is head_dim elements: f32 4 B, f16 2 B, q8_0 1 B (signed), q4_0 half a byte (element i in nibble i of the row, low nibble
-// first, value nibble - 8). Scales are halves, two per u32; scale j belongs to elements 32j .. 32j+31. Rows of values are whole 16-byte
-// chunks: head_dim is a multiple of 4 (f32), 8 (f16), 32 (q8_0, q4_0).
+// One buffer per layer (or per run of groups, where a buffer limit demands it) holds four regions, each starting at a
+// multiple of 16 bytes:
+//   K values [group][position][head_dim] | V values, the same | K scales [group][position][head_dim/32] halves
+//   (quantised types) | V scales
+// A row of values is head_dim elements: f32 4 B, f16 2 B, q8_0 1 B (signed), q4_0 half a byte (element i in nibble i of
+// the row, low nibble first, value nibble - 8). Scales are halves, two per u32; scale j belongs to elements 32j ..
+// 32j+31. Rows of values are whole 16-byte chunks: head_dim is a multiple of 4 (f32), 8 (f16), 32 (q8_0, q4_0).
 #pragma once
 
 #include <cstdint>
@@ -25,15 +27,16 @@ inline constexpr std::uint32_t kPositionStep = 32;
 
 struct KvCacheLayout {
   CacheType type = CacheType::kF16;
-  std::uint32_t groups = 0;    // KV heads in this buffer
+  std::uint32_t groups = 0;  // KV heads in this buffer
   std::uint32_t head_dim = 0;
   std::uint32_t capacity = 0;  // positions, a multiple of kPositionStep
 
-  // Bytes of one row of values / of its scales (0 for f32 and f16; scales of a row are padded to nothing: rows are contiguous).
+  // Bytes of one row of values / of its scales (0 for f32 and f16; scales of a row are padded to nothing: rows are
+  // contiguous).
   std::uint32_t value_row_bytes() const;
   std::uint32_t scale_row_halves() const;
-  std::uint64_t values_bytes() const;   // one of the K / V value regions, a multiple of 16
-  std::uint64_t scales_bytes() const;   // one of the K / V scale regions, a multiple of 16
+  std::uint64_t values_bytes() const;  // one of the K / V value regions, a multiple of 16
+  std::uint64_t scales_bytes() const;  // one of the K / V scale regions, a multiple of 16
   // Region starts, in bytes.
   std::uint64_t v_offset() const { return values_bytes(); }
   std::uint64_t k_scale_offset() const { return 2 * values_bytes(); }
@@ -45,7 +48,7 @@ struct KvCacheLayout {
 struct KvCacheSlice {
   BufferView buffer;
   std::uint32_t first_group;
-  KvCacheLayout layout;        // of this slice
+  KvCacheLayout layout;  // of this slice
 };
 struct KvCacheLayer {
   CacheType type = CacheType::kF16;

@@ -1,4 +1,5 @@
-// Products with a weight matrix: matrix-vector for decoding, tiled matrix-matrix for prefill, with the cheap neighbours folded in.
+// Products with a weight matrix: matrix-vector for decoding, tiled matrix-matrix for prefill, with the cheap neighbours
+// folded in.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace regroup {
 
 enum class GatedActivation : std::uint32_t { kNone = 0, kSilu = 1, kGeluTanh = 2 };
 
-// Rows of f32 activations inside a buffer: element (t, i) is at offset + t * stride + i. offset and stride are multiples of 4.
+// Rows of f32 activations inside a buffer: element (t, i) is at offset + t * stride + i. offset and stride are
+// multiples of 4.
 struct Activations {
   BufferView buffer;
   std::uint32_t offset = 0;
@@ -20,18 +22,18 @@ struct Activations {
 };
 
 // y[t, m] = sum over k of weight[m, k] * x[t, k]
-//   with norm:      x is first RMS-normalised over its K elements and multiplied by gain (folded into the product; at most kFusedNormTokens tokens)
-//   with bias:      + bias[m]
-//   with gated:     rows 2i and 2i+1 of the weight are gate and up: y[t, i] = act(gate_i) * up_i, i < M/2
-//   with accumulate: the result is added to what y holds (the residual stream)
+//   with norm:      x is first RMS-normalised over its K elements and multiplied by gain (folded into the product; at
+//   most kFusedNormTokens tokens) with bias:      + bias[m] with gated:     rows 2i and 2i+1 of the weight are gate and
+//   up: y[t, i] = act(gate_i) * up_i, i < M/2 with accumulate: the result is added to what y holds (the residual
+//   stream)
 struct Linear {
-  WeightMatrix weight;        // [M, K]
-  Activations x;              // [tokens, K]; readable up to K rounded up to 32 (padding may hold anything finite)
-  Activations y;              // [tokens, M] (gated: [tokens, M/2])
+  WeightMatrix weight;  // [M, K]
+  Activations x;        // [tokens, K]; readable up to K rounded up to 32 (padding may hold anything finite)
+  Activations y;        // [tokens, M] (gated: [tokens, M/2])
   std::uint32_t tokens = 1;
   BufferView norm_gain = {};  // [K rounded up to 32] f32, padding 0
   float norm_epsilon = 0;
-  BufferView bias = {};       // [M] f32
+  BufferView bias = {};  // [M] f32
   GatedActivation gated = GatedActivation::kNone;
   bool accumulate = false;
 };

@@ -6,13 +6,13 @@
 namespace regroup {
 
 struct RmsNorm {
-  Activations x;              // [tokens, columns]
-  Activations y;              // [tokens, columns]; may be x itself
-  BufferView gain;            // [columns] f32
+  Activations x;    // [tokens, columns]
+  Activations y;    // [tokens, columns]; may be x itself
+  BufferView gain;  // [columns] f32
   std::uint32_t columns = 0;
   std::uint32_t tokens = 1;
   float epsilon = 1e-5f;
-  bool accumulate = false;    // y += normed x (Gemma's norm after attention and after the feed-forward)
+  bool accumulate = false;  // y += normed x (Gemma's norm after attention and after the feed-forward)
 };
 
 void record(CommandList& list, const KernelProfile& profile, const RmsNorm& op);

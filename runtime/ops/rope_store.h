@@ -1,4 +1,5 @@
-// Between the projections and attention: optional per-head norm of Q and K, rotary embedding, and storing K and V in the cache.
+// Between the projections and attention: optional per-head norm of Q and K, rotary embedding, and storing K and V in
+// the cache.
 #pragma once
 
 #include "runtime/ops/kv_cache_layout.h"
@@ -17,11 +18,11 @@ enum class RopeLayout : std::uint32_t {
 // One dispatch per slice of the cache where q, k and v lie in one buffer (as models lay them), three where they do not.
 // rope(z)_p = z_p * (cos + i sin)[position, p] on planes p < rotary_dims/2; elements past rotary_dims are left alone.
 struct RopeStore {
-  Activations q;              // [tokens, query_heads * head_dim]
-  Activations k;              // [tokens, groups * head_dim]
-  Activations v;              // [tokens, groups * head_dim]
-  BufferView positions;       // [tokens] u32, each < cache capacity
-  BufferView rope_table;      // [table positions][rotary_dims/2] pairs (cos, sin) f32, scaling already in
+  Activations q;                // [tokens, query_heads * head_dim]
+  Activations k;                // [tokens, groups * head_dim]
+  Activations v;                // [tokens, groups * head_dim]
+  BufferView positions;         // [tokens] u32, each < cache capacity
+  BufferView rope_table;        // [table positions][rotary_dims/2] pairs (cos, sin) f32, scaling already in
   BufferView q_norm_gain = {};  // [head_dim] f32, RMS norm over head_dim (QK-norm); both gains or none
   BufferView k_norm_gain = {};
   float norm_epsilon = 1e-6f;

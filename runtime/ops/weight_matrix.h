@@ -1,4 +1,5 @@
-// A weight matrix in device memory: packed panels (runtime/formats/panel_layout.h), cut at panel boundaries where a buffer limit demands it.
+// A weight matrix in device memory: packed panels (runtime/formats/panel_layout.h), cut at panel boundaries where a
+// buffer limit demands it.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,11 @@ namespace regroup {
 
 // Consecutive whole panels in one buffer.
 struct WeightSlice {
-  BufferView panels;            // the whole buffer; starts with panel number `buffer_first_panel` of the matrix it was packed from
-  std::uint32_t skip_panels;    // panels of the buffer before this slice's first
-  std::uint32_t first_row;      // row of the (viewed) matrix that the slice starts with
-  std::uint32_t rows;           // rows of the matrix in this slice (the last panel may be partly padding)
+  BufferView
+      panels;  // the whole buffer; starts with panel number `buffer_first_panel` of the matrix it was packed from
+  std::uint32_t skip_panels;  // panels of the buffer before this slice's first
+  std::uint32_t first_row;    // row of the (viewed) matrix that the slice starts with
+  std::uint32_t rows;         // rows of the matrix in this slice (the last panel may be partly padding)
 };
 
 // [rows, columns]; non-owning (an Arena owns the buffers). Copying copies the view.
@@ -32,8 +34,9 @@ struct WeightMatrix {
   WeightMatrix row_range(std::uint32_t first, std::uint32_t count) const;
 };
 
-// Packs `source` (asked for layout.rows rows) into buffers of `arena`, cut so that each respects the device's limits; a cut
-// falls on a multiple of 32 rows, or of panel_rows where panels are higher, so that pairs of rows (gate and up) stay together.
+// Packs `source` (asked for layout.rows rows) into buffers of `arena`, cut so that each respects the device's limits; a
+// cut falls on a multiple of 32 rows, or of panel_rows where panels are higher, so that pairs of rows (gate and up)
+// stay together.
 WeightMatrix upload_matrix(Device& device, Arena& arena, const PanelLayout& layout, const RowSource& source,
                            std::string_view name);
 // Buffers for a matrix whose contents a kernel will write (pooled projections); the same cuts.

@@ -1,4 +1,5 @@
-// The device that tests run on: whichever driver VK_ICD_FILENAMES names, with core and synchronisation validation. A message fails the test.
+// The device that tests run on: whichever driver VK_ICD_FILENAMES names, with core and synchronisation validation. A
+// message fails the test.
 #pragma once
 
 #include <gtest/gtest.h>

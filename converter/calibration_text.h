@@ -1,0 +1,44 @@
+// The tokens that merges are fitted to and judged on: from a text file, or sampled from the model itself.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "runtime/core/progress.h"
+#include "runtime/file/model_file.h"
+#include "runtime/model/model.h"
+#include "runtime/text/tokenizer.h"
+
+namespace regroup {
+
+// Sequences of equal length, one behind the other, each read from position 0.
+struct CalibrationText {
+  std::vector<std::uint32_t> tokens;  // sequences * sequence_length
+  std::uint32_t sequences = 0;
+  std::uint32_t sequence_length = 0;
+  std::uint32_t held_out = 0;  // the last so many sequences only judge, nothing is fitted to them
+};
+
+// How much text, and how it is cut.
+struct CalibrationSize {
+  std::uint32_t tokens = 10240;
+  std::uint32_t sequence_length = 256;  // shortened to the model's context
+  double held_out_share = 0.125;        // at least one sequence
+
+  // Whole sequences that `tokens` make, at least two. Throws kUsage when there would be fewer.
+  CalibrationText shape(std::uint32_t context_length) const;
+};
+
+// Sequences of `text` spread evenly over it, each with BOS in front where the model asks for it. Throws kUsage when the
+// text has too few tokens for two sequences; takes fewer sequences than asked for where it has too few for all.
+CalibrationText calibration_from_text(const Tokenizer& tokenizer, const ModelConfig& config, std::string_view text,
+                                      const CalibrationSize& size);
+
+// Text that the model writes itself at temperature 1 without filters, from BOS (without one: from its end-of-text
+// token, without either: from token 0). The same seed gives the same tokens on the same device.
+CalibrationText calibration_sampled(const Model& model, std::uint32_t first_token, const CalibrationSize& size,
+                                    std::uint64_t seed, const Progress& progress = {},
+                                    const CancelFlag* cancel = nullptr);
+
+}  // namespace regroup

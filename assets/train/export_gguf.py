@@ -69,7 +69,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("build/model"), help="where model.pt and tokenizer.json are")
     parser.add_argument("--gguf", type=Path, default=Path(__file__).resolve().parents[1] / "regroup-3m.gguf")
     options = parser.parse_args()
-    trained = torch.load(options.out / "model.pt", weights_only=True)
+    trained = torch.load(options.out / "model.pt", map_location="cpu", weights_only=True)
     config = trained["config"]
 
     writer = gguf.GGUFWriter(str(options.gguf), "llama")

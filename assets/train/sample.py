@@ -35,7 +35,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    trained = torch.load(options.out / "model.pt", weights_only=True)
+    trained = torch.load(options.out / "model.pt", map_location="cpu", weights_only=True)
     model = Llama(Config(**trained["config"])).eval()
     model.load_state_dict(trained["weights"])
     tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))

@@ -23,7 +23,6 @@ from model import Config, Llama
 from muon import Muon
 from train_tokenizer import BOS_ID
 
-TOKENS_PER_STEP = 4096
 WARM_UP_SHARE = 0.02
 # (from this share of the time on, windows of so many tokens): short ones cost less
 WINDOW_TOKENS = [(0.0, 256), (0.85, 1024)]
@@ -72,13 +71,13 @@ def learning_rate_scale(share):
     return min(1.0, share / WARM_UP_SHARE) * 0.5 * (1.0 + math.cos(math.pi * min(share, 1.0)))
 
 
-def make_optimizers(model):
+def make_optimizers(model, weight_decay):
     """Muon for the layers' matrices, AdamW for the rest; each remembers its own peak rate."""
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and name.startswith("layers.")]
     chosen = set(map(id, matrices))
     rest = [p for p in model.parameters() if id(p) not in chosen]
     return [
-        (Muon(matrices, weight_decay=WEIGHT_DECAY), MATRIX_LEARNING_RATE),
+        (Muon(matrices, weight_decay=weight_decay), MATRIX_LEARNING_RATE),
         (torch.optim.AdamW(rest, weight_decay=0.0, betas=(0.9, 0.95)), OTHER_LEARNING_RATE),
     ]
 
@@ -96,28 +95,34 @@ def main():
     parser.add_argument("--minutes", type=float, default=65.0)
     parser.add_argument("--resume", action="store_true", help="go on from OUT/model.pt")
     parser.add_argument("--peak", type=float, default=1.0, help="scales the peak learning rates (less when resuming)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; on cuda products are rounded to bfloat16")
+    parser.add_argument("--tokens-per-step", type=int, default=4096)
+    parser.add_argument("--weight-decay", type=float, default=WEIGHT_DECAY)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="compile the step (takes a minute, then a sixth faster)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=float, default=4.0, metavar="MINUTES")
     options = parser.parse_args()
+    torch.set_float32_matmul_precision("high")  # only CUDA knows a difference
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
 
-    model = Llama(Config())
+    model = Llama(Config()).to(options.device)
     earlier = {"steps": 0, "tokens": 0, "seconds": 0}
     if options.resume:
-        trained = torch.load(options.out / "model.pt", weights_only=True)
+        trained = torch.load(options.out / "model.pt", map_location="cpu", weights_only=True)
         model.load_state_dict(trained["weights"])
         earlier = trained["record"]
     windows = Windows(options.out / "train.npz", options.seed + earlier["steps"])
     tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
-    held_out = validation_chunks(tokenizer, options.validation, VALIDATION_CONTEXT)
-    optimizers = make_optimizers(model)
+    held_out = validation_chunks(tokenizer, options.validation, VALIDATION_CONTEXT).to(options.device)
+    optimizers = make_optimizers(model, options.weight_decay)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {held_out[:, 1:].numel()} held-out tokens", flush=True)
 
     def window_loss(inputs, targets):
-        return F.cross_entropy(model(inputs).flatten(0, 1), targets.flatten())
+        with torch.autocast(options.device, torch.bfloat16, enabled=options.device == "cuda"):
+            logits = model(inputs)
+        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
     if options.compile:
         window_loss = torch.compile(window_loss, dynamic=False)
@@ -127,7 +132,7 @@ def main():
     def record_now():
         return {
             "steps": earlier["steps"] + step,
-            "tokens": earlier["tokens"] + step * TOKENS_PER_STEP,
+            "tokens": earlier["tokens"] + step * options.tokens_per_step,
             "seconds": earlier["seconds"] + round(time.monotonic() - began),
             "validation_context": VALIDATION_CONTEXT,
             "validation_tokens": held_out[:, 1:].numel(),
@@ -136,8 +141,8 @@ def main():
 
     while (share := (time.monotonic() - began) / (60 * options.minutes)) < 1.0:
         tokens = [tokens for since, tokens in WINDOW_TOKENS if share >= since][-1]
-        inputs, targets = windows.draw(TOKENS_PER_STEP // tokens, tokens)
-        loss = window_loss(inputs, targets)
+        inputs, targets = windows.draw(options.tokens_per_step // tokens, tokens)
+        loss = window_loss(inputs.to(options.device), targets.to(options.device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer, peak in optimizers:
@@ -146,8 +151,9 @@ def main():
             optimizer.step()
             optimizer.zero_grad()
         step += 1
-        smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
-        if step % 20 == 0:
+        if step % 20 == 0:  # asking for a loss waits for the device
+            smooth = loss.item() if smooth is None else 0.7 * smooth + 0.3 * loss.item()
+        if step % 200 == 0:
             print(f"step {step} {time.monotonic() - began:.0f} s, training loss {smooth:.3f}", flush=True)
         if time.monotonic() - saved > 60 * options.save_every:
             saved = time.monotonic()

@@ -117,7 +117,7 @@ TEST_F(GoldenTest, TheDevicesOwnKernels) {
 
 // Ungrouped and grouped, the shorter records: kernels for other devices are slow on a test driver.
 const std::vector<std::string>& short_records() {
-  static const std::vector<std::string> names = {"matter-8.json", "matter-2.json"};
+  static const std::vector<std::string> names = {"child-8.json", "child-2.json"};
   return names;
 }
 

@@ -20,7 +20,7 @@ import transformers
 
 SOURCE = Path(__file__).resolve().parents[2]
 MODEL = SOURCE / "assets" / "regroup-3m.gguf"
-PROMPTS = {"matter": "\"What is the matter?\"", "said": "\"I do not know,\" said"}
+PROMPTS = {"garden": "In the middle of the garden stood", "child": "\"My dear child,\" said the old woman"}
 GROUPS = (8, 4, 2, 1)
 STEPS = 48
 CLOSE = 0.1  # a smaller lead may be lost to rounding

@@ -21,6 +21,10 @@ const nlohmann::json* JsonFields::find(std::string_view key) const {
   return found == json_->end() || found->is_null() ? nullptr : &*found;
 }
 
+bool JsonFields::contains(std::string_view key) const {
+  return json_->contains(key);
+}
+
 std::optional<std::uint32_t> JsonFields::find_u32(std::string_view key) const {
   const nlohmann::json* value = find(key);
   if (value == nullptr) return std::nullopt;

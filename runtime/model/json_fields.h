@@ -14,6 +14,7 @@ class JsonFields {
   // `json` must be an object and outlive this; `where` names it in errors ("DIR/config.json", or "... rope_scaling").
   JsonFields(const nlohmann::json& json, std::string where);
 
+  bool contains(std::string_view key) const;  // also when null
   std::optional<std::uint32_t> find_u32(std::string_view key) const;
   std::uint32_t get_u32(std::string_view key) const;
   std::optional<double> find_number(std::string_view key) const;  // finite

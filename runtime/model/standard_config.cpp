@@ -73,7 +73,7 @@ ModelConfig read_standard_hugging_face(const JsonFields& json, const HuggingFace
   config.vocabulary = json.get_u32("vocab_size");
   config.query_heads = json.get_u32("num_attention_heads");
   if (config.query_heads == 0) json.refuse("num_attention_heads", "is 0");
-  config.context_length = json.find_u32("max_position_embeddings").value_or(2048);
+  config.context_length = json.find_u32("max_position_embeddings").value_or(defaults.context_length);
   config.norm_epsilon = static_cast<float>(json.find_number("rms_norm_eps").value_or(defaults.norm_epsilon));
   config.head_dim = json.find_u32("head_dim")
                         .value_or(defaults.head_dim != 0 ? defaults.head_dim : config.hidden / config.query_heads);
@@ -81,11 +81,26 @@ ModelConfig read_standard_hugging_face(const JsonFields& json, const HuggingFace
   if (!(partial >= 0 && partial <= 1)) json.refuse("partial_rotary_factor", "is not between 0 and 1");
   config.rotary_dims = static_cast<std::uint32_t>(config.head_dim * partial);
   config.layers.resize(layers);
+  const bool derived = defaults.kv_heads == 0 || json.contains("num_key_value_heads");  // null: derive
   const std::uint32_t heads =
-      json.find_u32("num_key_value_heads").value_or(defaults.kv_heads != 0 ? defaults.kv_heads : config.query_heads);
+      json.find_u32("num_key_value_heads").value_or(derived ? config.query_heads : defaults.kv_heads);
   for (LayerConfig& layer : config.layers) layer.kv_heads = heads;
   derive(config);
   return config;
+}
+
+std::optional<std::vector<bool>> read_layer_types(const JsonFields& json, std::uint32_t layers) {
+  const auto types = json.find_strings("layer_types");
+  if (!types) return std::nullopt;
+  if (types->size() != layers) json.refuse("layer_types", "does not name every layer");
+  std::vector<bool> slides;
+  for (const std::string& type : *types) {
+    if (type != "sliding_attention" && type != "full_attention") {
+      json.refuse("layer_types", fmt::format("names an unknown type '{}'", escaped(type)));
+    }
+    slides.push_back(type == "sliding_attention");
+  }
+  return slides;
 }
 
 }  // namespace regroup

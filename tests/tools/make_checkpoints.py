@@ -37,7 +37,7 @@ class Case:
     """One checkpoint: sizes, what `config` sets and `drop` removes in the family's base config.json, and how it is stored."""
     name: str
     note: str
-    family: str = "llama"  # llama, mistral or gemma3_text
+    family: str = "llama"  # llama, mistral, qwen2 or gemma3_text
     H: int = 4
     G: int = 2
     head_dim: int = 32
@@ -105,6 +105,17 @@ CASES = [
     # Mistral.
     Case("mistral-plain", "sliding_window null", family="mistral", layers=1, config={"sliding_window": None}),
     Case("mistral-window", "sliding_window 7 in every layer", family="mistral", G=1, length=28, config={"sliding_window": 7}),
+    # Qwen 2: biases on Q, K and V whatever the config says.
+    Case("qwen2-gqa-6-2", "untied; use_sliding_window false, so that sliding_window does not count", family="qwen2", H=6, G=2, hidden=18, layers=1, length=28,
+         config={"sliding_window": 7}),
+    Case("qwen2-mha-tied", "transformers 5 style; tied; num_key_value_heads null means H", family="qwen2", H=2, G=2, style=5, config={"tie_word_embeddings": True,
+         "num_key_value_heads": None, **rope5(1000000.0)}),
+    Case("qwen2-head-dim-derived", "head_dim absent means hidden/H; bfloat16", family="qwen2", H=2, G=1, hidden=64, ffn=20, layers=1, types="bf16", drop=("head_dim",)),
+    Case("qwen2-window", "use_sliding_window; max_window_layers 1: layer 0 sees everything, layers 1 and 2 slide", family="qwen2", H=2, G=1, layers=3, length=28,
+         config={"use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1}),
+    Case("qwen2-layer-types", "transformers 5 style; layer_types overrule max_window_layers; yarn", family="qwen2", H=2, G=1, length=28, style=5,
+         config={"use_sliding_window": True, "sliding_window": 5, "max_window_layers": 2, "layer_types": ["sliding_attention", "full_attention"],
+                 **rope5(10000.0, "yarn", **YARN)}),
     # Gemma 3.
     Case("gemma3-pattern-6", "transformers 4 style, no layer_types: layers 0-4 slide, layer 5 does not, layer 6 slides",
          **{**GEMMA, "hidden": 16, "ffn": 24, "layers": 7}, drop=("layer_types",)),
@@ -132,6 +143,8 @@ CASES = [
       for t in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1")),
     Case("gguf-llama-k-mix", "the K-quants dealt out over the matrices", types=K_QUANTS, **K_SHAPE),
     *(Case(f"gguf-llama-{t.lower()}", "", types=t, large=True, **K_SHAPE) for t in K_QUANTS),
+    Case("gguf-qwen2-f32", "untied; Q and K rows half-split as in Hugging Face files", kind="gguf", family="qwen2", types="F32", H=6, G=2, hidden=18),
+    Case("gguf-qwen2-q8_0-tied", "tied; yarn", family="qwen2", types="Q8_0", **QUANT, config={"tie_word_embeddings": True, **rope4(rope_type="yarn", **YARN)}),
     Case("gguf-gemma3-f32", "pattern 6 implied, local base 10000 implied", **{**GEMMA, "hidden": 16, "ffn": 24, "layers": 7}, kind="gguf", types="F32"),
     Case("gguf-gemma3-f16-linear", "rope.scaling on full layers, rope.freq_base_swa and sliding_window_pattern given", kind="gguf", types="F16", **GEMMA,
          config={"rope_scaling": {"rope_type": "linear", "factor": 8.0}, "sliding_window_pattern": 2, "rope_local_base_freq": 5000.0}),
@@ -173,10 +186,12 @@ def config_of(case):
         if case.style == 4:
             c |= {"rope_theta": 1000000.0, "rope_local_base_freq": 10000.0, "rope_scaling": None, "sliding_window_pattern": 6}
     else:
-        c |= {"architectures": ["MistralForCausalLM" if case.family == "mistral" else "LlamaForCausalLM"], "hidden_act": "silu",
+        c |= {"architectures": [{"mistral": "Mistral", "qwen2": "Qwen2"}.get(case.family, "Llama") + "ForCausalLM"], "hidden_act": "silu",
               "rms_norm_eps": 1e-5, "tie_word_embeddings": False, **(rope4() if case.style == 4 else rope5())}
         if case.family == "llama":
             c |= {"attention_bias": False, "mlp_bias": False}
+        if case.family == "qwen2":
+            c |= {"rms_norm_eps": 1e-6, "use_sliding_window": False, "sliding_window": None, "max_window_layers": case.layers}
     stored = {"f16": "float16", "bf16": "bfloat16"}.get(case.types, "float32")
     c |= {"torch_dtype": stored, "transformers_version": "4.51.3"} if case.style == 4 else {"dtype": stored, "transformers_version": "5.2.0"}
     c |= case.config
@@ -336,7 +351,7 @@ def write_metadata(w, case, config):
             w.add_rope_freq_base_swa(p["sliding_attention"]["rope_theta"])
         if case.config.get("sliding_window_pattern", 6) != 6:
             w.add_uint32(Keys.Attention.SLIDING_WINDOW_PATTERN.format(arch="gemma3"), case.config["sliding_window_pattern"])
-    else:
+    elif case.family == "llama":
         w.add_vocab_size(case.vocab)
         w.add_rope_dimension_count(case.head_dim)
     w.add_string("tokenizer.ggml.model", "none")
@@ -354,9 +369,9 @@ def llama3_factors(p, head_dim):
 def write_gguf(case, directory, rng, tokens):
     model = empty_model(config_of(case), directory)
     (directory / "config.json").unlink()
-    gemma = case.family == "gemma3_text"
+    gemma, half_split = case.family == "gemma3_text", case.family in ("gemma3_text", "qwen2")
     types = case.types if isinstance(case.types, tuple) else (case.types,)
-    w = gguf.GGUFWriter(directory / "model.gguf", "gemma3" if gemma else "llama")
+    w = gguf.GGUFWriter(directory / "model.gguf", {"gemma3_text": "gemma3", "qwen2": "qwen2"}.get(case.family, "llama"))
     write_metadata(w, case, model.config)
     used, tensors, matrices = {}, [], 0
     if model.config.rope_parameters.get("rope_type") == "llama3":
@@ -365,7 +380,7 @@ def write_gguf(case, directory, rng, tokens):
         value, heads = tensor.numpy(), case.H if ".q_proj." in name else case.G if ".k_proj." in name else 0
         if gemma and "norm" in name:
             value = value + np.float32(1.0)
-        if heads and not gemma:
+        if heads and not half_split:
             value = permuted(value, heads)
         kind = "F32" if value.ndim == 1 else types[matrices % len(types)]
         matrices += value.ndim == 2
@@ -373,7 +388,7 @@ def write_gguf(case, directory, rng, tokens):
         stored = random_k_blocks(value.shape, kind, rng) if kind in K_QUANTS else gguf.quantize(np.ascontiguousarray(value), qtype)
         tensors.append((gguf_name(name, gemma), stored, qtype))
         exact = gguf.dequantize(stored, qtype).reshape(value.shape)
-        exact = unpermuted(exact, heads) if heads and not gemma else exact
+        exact = unpermuted(exact, heads) if heads and not half_split else exact
         used[name] = torch.from_numpy(np.array(exact - np.float32(1.0) if gemma and "norm" in name else exact, dtype=np.float32))
     if case.shards > 1:
         w.split_max_tensors = math.ceil(len(tensors) / case.shards)

@@ -79,15 +79,7 @@ ModelConfig read_hugging_face(const ModelFile& file) {
   const std::uint32_t window = json.find_u32("sliding_window").value_or(4096);
   std::vector<bool> slides =
       periodic(config.layers.size(), json.find_u32("sliding_window_pattern").value_or(kDefaultPattern));
-  if (const auto types = json.find_strings("layer_types")) {
-    if (types->size() != config.layers.size()) json.refuse("layer_types", "does not name every layer");
-    for (std::size_t l = 0; l < slides.size(); ++l) {
-      if ((*types)[l] != "sliding_attention" && (*types)[l] != "full_attention") {
-        json.refuse("layer_types", fmt::format("names an unknown type '{}'", escaped((*types)[l])));
-      }
-      slides[l] = (*types)[l] == "sliding_attention";
-    }
-  }
+  if (const auto types = read_layer_types(json, config.layer_count())) slides = *types;
   set_windows(config, window, slides);
   const double scalar = json.find_number("query_pre_attn_scalar").value_or(256.0);
   if (!(scalar > 0)) json.refuse("query_pre_attn_scalar", "is not positive");

@@ -32,10 +32,10 @@ ModelConfig read_hugging_face(const ModelFile& file) {
   const std::string activation = json.find_string("hidden_act").value_or("silu");
   if (activation != "silu")
     json.refuse("hidden_act", fmt::format("is '{}'; only silu is supported", escaped(activation)));
-  if (mistral && !file.config().contains("sliding_window")) {
-    for (LayerConfig& layer : config.layers) layer.window = 4096;  // transformers' default
-  } else if (mistral) {
-    for (LayerConfig& layer : config.layers) layer.window = json.find_u32("sliding_window").value_or(0);
+  if (mistral) {
+    // An absent window is transformers' default, null is none.
+    const std::uint32_t window = json.find_u32("sliding_window").value_or(json.contains("sliding_window") ? 0 : 4096);
+    for (LayerConfig& layer : config.layers) layer.window = window;
   }
   return config;
 }

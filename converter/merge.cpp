@@ -39,6 +39,10 @@ std::optional<std::string> refusal(const MergeMethod& method, const AttentionLay
   return std::nullopt;
 }
 
+void check_cancelled(const MergeInput& input) {
+  if (cancelled(input.cancel)) throw_error(ErrorCode::kInterrupted, "stopped while merging layer {}", input.layer);
+}
+
 AttentionLayer with_query_order(const AttentionLayer& source, const HeadGroups& groups) {
   AttentionLayer out = source;
   const Eigen::Index head_dim = source.head_dim;

@@ -49,6 +49,9 @@ const MergeMethod& merge_method_named(std::string_view name);
 // Why `method` cannot be used on a layer like `layer`; nothing when it can.
 std::optional<std::string> refusal(const MergeMethod& method, const AttentionLayer& layer);
 
+// Throws kInterrupted once the caller wants to stop.
+void check_cancelled(const MergeInput& input);
+
 // `source` with its query heads and output columns in the order of `groups`, K and V untouched: where every method
 // that permutes begins.
 AttentionLayer with_query_order(const AttentionLayer& source, const HeadGroups& groups);

@@ -34,9 +34,10 @@ struct MergeSettings {
 struct MergedLayer {
   std::uint32_t layer = 0;
   HeadGroups groups;
-  std::string method;           // the row of merges.def that made it; "none": left as it is
-  std::optional<double> error;  // |y - y_original|^2 / |y_original|^2 of the attention block's output on held-out tokens
-  AttentionLayer attention;     // in AttentionLayer's convention; empty matrices where the method is "none"
+  std::string method;  // the row of merges.def that made it; "none": left as it is
+  std::optional<double>
+      error;                 // |y - y_original|^2 / |y_original|^2 of the attention block's output on held-out tokens
+  AttentionLayer attention;  // in AttentionLayer's convention; empty matrices where the method is "none"
 
   bool is_merged() const { return method != "none"; }
 };

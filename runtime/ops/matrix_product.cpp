@@ -116,9 +116,8 @@ void record_depth(CommandList& list, const Variant& variant, const Kernel& kerne
 void record(CommandList& list, const KernelProfile& profile, const MatrixProduct& op) {
   check(op);
   const Variant variant = variant_of(profile);
-  const Kernel& kernel =
-      list.device().kernel(fmt::format("{}_{}{}", variant.name, op.left_transposed ? "t" : "n",
-                                       op.right_transposed ? "t" : "n"));
+  const Kernel& kernel = list.device().kernel(
+      fmt::format("{}_{}{}", variant.name, op.left_transposed ? "t" : "n", op.right_transposed ? "t" : "n"));
   // A long depth with both operands walked row by row (weights' gradients over all tokens) is taken in pieces that stay
   // in a CPU's cache while all tiles pass over them; on every device, pieces keep the sums of thousands of terms exact.
   constexpr std::uint32_t kDepthPiece = 512;

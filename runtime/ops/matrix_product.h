@@ -9,9 +9,9 @@
 
 namespace regroup {
 
-// Row-major matrices inside a buffer, one for each pair (outer, inner) of a batch, say of a sequence and a head. Element
-// (i, j) is at offset + outer * outer_stride + (inner / divisor) * inner_stride + i * stride + j, all in floats. In
-// operands these are multiples of 4, and what lies between a row's end and the next multiple of 4 is finite.
+// Row-major matrices inside a buffer, one for each pair (outer, inner) of a batch, say of a sequence and a head.
+// Element (i, j) is at offset + outer * outer_stride + (inner / divisor) * inner_stride + i * stride + j, all in
+// floats. In operands these are multiples of 4, and what lies between a row's end and the next multiple of 4 is finite.
 struct MatrixView {
   BufferView buffer;
   std::uint32_t offset = 0;

@@ -8,7 +8,9 @@
 // divisor: query heads that share a KV head. C has no divisor: no two batches write the same element.
 //
 // Bindings (T: uniform texel buffer of 16-byte elements in the *_texel kernels, storage buffer in all others):
-//   0 left   T  f32, vec4 in CPU kernels: A      1 right  T  f32, alike: B      2 result  f32: C, read only where beta is not 0
+//   0 left    T  f32, as vec4 in CPU kernels: A
+//   1 right   T  f32, as vec4 in CPU kernels: B
+//   2 result     f32: C, read only where beta is not 0
 // Offsets and strides of A and B are multiples of 4; what lies between a row's end and the next multiple of 4 may be anything finite.
 //
 // PRODUCT_RESULT_LOWER: tiles that lie wholly above C's diagonal are left alone (causal logits; inside the tiles on the diagonal, all is written).

@@ -37,8 +37,8 @@ void product(benchmark::State& state, Bench& bench, MatrixProduct op, double flo
   const auto place = [&](MatrixView& view, std::uint32_t rows, std::uint32_t columns) {
     if (view.stride == 0) view.stride = columns;
     const std::uint64_t outer = op.batches / op.inner_batches, inner = op.inner_batches / view.divisor;
-    const std::uint64_t elements = std::max(outer * view.outer_stride, inner * view.inner_stride) +
-                                   std::uint64_t{rows} * view.stride;
+    const std::uint64_t elements =
+        std::max(outer * view.outer_stride, inner * view.inner_stride) + std::uint64_t{rows} * view.stride;
     view.buffer = arena.buffer(4 * elements, "matrix");
     list.fill(view.buffer, 0x3c3c3c3cu);
   };
@@ -93,14 +93,31 @@ int main(int argc, char** argv) {
   const MatrixView keys{.stride = D, .outer_stride = T * D, .inner_stride = D, .divisor = heads};
   const MatrixView square{.stride = T, .outer_stride = heads * T * T, .inner_stride = T * T};
   add(bench, "logits/q k^T",
-      batched({.left = queries, .right = keys, .result = square, .rows = T, .columns = T, .depth = D,
-               .right_transposed = true, .triangle = Triangle::kResultLower}));
+      batched({.left = queries,
+               .right = keys,
+               .result = square,
+               .rows = T,
+               .columns = T,
+               .depth = D,
+               .right_transposed = true,
+               .triangle = Triangle::kResultLower}));
   add(bench, "attend/p v",
-      batched({.left = square, .right = keys, .result = queries, .rows = T, .columns = D, .depth = T,
+      batched({.left = square,
+               .right = keys,
+               .result = queries,
+               .rows = T,
+               .columns = D,
+               .depth = T,
                .triangle = Triangle::kLeftLower}));
   add(bench, "attend back/p^T dy",
-      batched({.left = square, .right = queries, .result = queries, .rows = T, .columns = D, .depth = T,
-               .left_transposed = true, .triangle = Triangle::kLeftLower}));
+      batched({.left = square,
+               .right = queries,
+               .result = queries,
+               .rows = T,
+               .columns = D,
+               .depth = T,
+               .left_transposed = true,
+               .triangle = Triangle::kLeftLower}));
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

@@ -12,8 +12,8 @@
 namespace regroup::test {
 namespace {
 
-constexpr TensorRole kRoles[] = {TensorRole::kQuery,     TensorRole::kKey,     TensorRole::kValue,
-                                 TensorRole::kQueryBias, TensorRole::kKeyBias, TensorRole::kValueBias,
+constexpr TensorRole kRoles[] = {TensorRole::kQuery,          TensorRole::kKey,     TensorRole::kValue,
+                                 TensorRole::kQueryBias,      TensorRole::kKeyBias, TensorRole::kValueBias,
                                  TensorRole::kAttentionOutput};
 
 // Floats of a tensor as the file has them.
@@ -34,8 +34,7 @@ TEST(AttentionLayerIoTest, RoundTripIsExactInEveryFormatAndRowOrder) {
         "gguf-llama-k-mix/model.gguf", "gguf-biased-f32/model.gguf", "gguf-llama-q4_1/model.gguf",
         "gguf-gemma3-mix/model.gguf", "gguf-split-f32/model-00001-of-00002.gguf"}) {
     SCOPED_TRACE(path);
-    const ModelFile file =
-        ModelFile::open(std::filesystem::path(REGROUP_SOURCE_DIR) / "tests/data/checkpoints" / path);
+    const ModelFile file = ModelFile::open(std::filesystem::path(REGROUP_SOURCE_DIR) / "tests/data/checkpoints" / path);
     const ModelOutline outline = read_outline(file);
     const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
     for (std::uint32_t l = 0; l < outline.config.layer_count(); ++l) {

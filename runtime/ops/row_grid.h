@@ -1,0 +1,28 @@
+// How kernels that work row by row (shaders/training/row_sum.glsl) are launched.
+#pragma once
+
+#include "runtime/core/error.h"
+#include "runtime/gpu/command_list.h"
+#include "runtime/ops/kernel_profile.h"
+
+namespace regroup {
+
+// The variant of a kernel that this profile's device runs well: a workgroup per row on GPUs, an invocation per row on CPU
+// drivers, with texel loads where they are faster and the kernel has such a variant.
+inline std::string_view row_kernel(const KernelProfile& profile, std::string_view per_workgroup, std::string_view per_lane,
+                                   std::string_view per_lane_texel) {
+  if (profile.shape != ProductShape::kRowPerLane) return per_workgroup;
+  return profile.texel_loads ? per_lane_texel : per_lane;
+}
+
+// A grid of workgroups that covers `rows`; one that is too long for x goes on in y.
+inline Groups row_grid(const KernelProfile& profile, std::uint64_t rows) {
+  const std::uint64_t groups = profile.shape == ProductShape::kRowPerLane ? (rows + 7) / 8 : rows;
+  constexpr std::uint64_t kMaxGroups = 65535;
+  const std::uint64_t x = std::min(groups, kMaxGroups);
+  const std::uint64_t y = (groups + x - 1) / x;
+  REGROUP_CHECK(groups > 0 && y <= kMaxGroups);
+  return {static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(y), 1};
+}
+
+}  // namespace regroup

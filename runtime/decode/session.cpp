@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 #include <numeric>
 
 #include "runtime/core/error.h"
@@ -20,11 +19,15 @@ constexpr std::uint32_t kShortestRecording = 256;
 // Rows of logits held at once when all are wanted: a vocabulary of 262144 then takes 16 MiB.
 constexpr std::uint32_t kLogitRows = 16;
 
+}  // namespace
+
 std::uint32_t usable_context(const Model& model, std::uint32_t asked) {
   return asked != 0 ? asked : std::min(model.config().context_length, kDefaultContext);
 }
 
-}  // namespace
+std::uint32_t recorded_context(std::uint32_t position, std::uint32_t context) {
+  return std::min(std::max(kShortestRecording, std::bit_ceil(position + 1)), std::max(context, 1u));
+}
 
 Session::Session(const Model& model, const Grouping& grouping, const SessionOptions& options)
     : model_(model),
@@ -46,20 +49,6 @@ Session::Session(const Model& model, const Grouping& grouping, const SessionOpti
   chunk_list_ = std::make_unique<CommandList>(model.device());
   decode_list_ = std::make_unique<CommandList>(model.device(), options.timestamps);
   tokens_.reserve(context_);
-}
-
-void Session::check_tokens(std::span<const std::uint32_t> tokens) const {
-  if (tokens.empty()) throw_error(ErrorCode::kUsage, "nothing to decode: the prompt has no tokens");
-  if (tokens.size() > context_ - tokens_.size()) {
-    throw_error(ErrorCode::kUsage,
-                "the prompt has {} tokens, the context holds {}{}; use a larger -c or a shorter prompt", tokens.size(),
-                context_, tokens_.empty() ? std::string() : fmt::format(" of which {} are taken", tokens_.size()));
-  }
-  for (const std::uint32_t id : tokens) {
-    if (id >= model_.config().vocabulary) {
-      throw_error(ErrorCode::kUsage, "token id {} is outside the vocabulary of {}", id, model_.config().vocabulary);
-    }
-  }
 }
 
 void Session::run_chunk(std::span<const std::uint32_t> chunk, LogitRows logits, const CancelFlag* cancel) {
@@ -121,20 +110,14 @@ void Session::record_sample(CommandList& list) {
 }
 
 DecodedToken Session::take_chosen() {
-  const auto words = download_values<std::uint32_t>(model_.device(), *chosen_, 4);
-  if (words[3] != 0) {
-    throw_error(
-        ErrorCode::kFailed,
-        "the model produced a logit that is not a number at position {} on {}; try --kv f32, or `regroup selftest`",
-        tokens_.size(), model_.device().info().name);
-  }
-  pending_ = words[0];
-  return {words[0], std::bit_cast<float>(words[1])};
+  const DecodedToken token = read_chosen(model_, *chosen_, tokens_.size());
+  pending_ = token.id;
+  return token;
 }
 
 DecodedToken Session::prefill(std::span<const std::uint32_t> tokens, const CancelFlag* cancel,
                               const Progress& progress) {
-  check_tokens(tokens);
+  check_prompt(model_, tokens, context_, tokens_.size());
   prefill_all(tokens, cancel, progress);
   // The sampler moves the position on by one from the last fed token's.
   set_position(static_cast<std::uint32_t>(tokens_.size()) - 1);
@@ -146,7 +129,7 @@ DecodedToken Session::prefill(std::span<const std::uint32_t> tokens, const Cance
 }
 
 void Session::record_decode() {
-  recorded_context_ = std::min(std::max(kShortestRecording, std::bit_ceil(position() + 1)), std::max(context_, 1u));
+  recorded_context_ = recorded_context(position(), context_);
   CommandList& list = *decode_list_;
   list.reset();
   const Step step{.list = list,
@@ -175,7 +158,7 @@ DecodedToken Session::decode() {
 
 void Session::all_logits(std::span<const std::uint32_t> tokens, const LogitConsumer& rows, const CancelFlag* cancel,
                          const Progress& progress) {
-  check_tokens(tokens);
+  check_prompt(model_, tokens, context_, tokens_.size());
   const std::uint32_t vocabulary = model_.config().vocabulary;
   const std::uint32_t stride = activations_->logits.stride;
   const std::size_t most = std::min<std::size_t>(kLogitRows, options_.prefill_chunk);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/core/progress.h"
+#include "runtime/decode/chosen_token.h"
 #include "runtime/gpu/command_list.h"
 #include "runtime/model/activations.h"
 #include "runtime/model/grouping.h"
@@ -38,10 +39,11 @@ enum class RegroupMode {
   kReprefill,  // the sequence so far is decoded again with the new grouping: exact, costs a prefill
 };
 
-struct DecodedToken {
-  std::uint32_t id;
-  float probability;  // under the model's own distribution (temperature 1, no filters)
-};
+// Positions that a session holds when `asked` for (0: its default for this model).
+std::uint32_t usable_context(const Model& model, std::uint32_t asked);
+// The longest context that a decoding step is recorded for when `position` tokens are cached: attention is split for
+// that length, and recording again is rare.
+std::uint32_t recorded_context(std::uint32_t position, std::uint32_t context);
 
 class Session {
  public:
@@ -95,7 +97,6 @@ class Session {
   void record_decode();
   void record_sample(CommandList& list);
   DecodedToken take_chosen();
-  void check_tokens(std::span<const std::uint32_t> tokens) const;
   void set_position(std::uint32_t position);
 
   const Model& model_;

@@ -25,11 +25,12 @@ void check_cache_type(const ModelConfig& config, CacheType type) {
 }
 
 KvCache::KvCache(Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups, CacheType type,
-                 std::uint32_t positions)
+                 std::uint32_t positions, std::uint32_t sequences)
     : arena_(device, MemoryUse::kDevice, "KV cache"),
       type_(type),
-      capacity_((positions + kPositionStep - 1) / kPositionStep * kPositionStep) {
-  REGROUP_CHECK(groups.size() == config.layers.size());
+      capacity_((positions + kPositionStep - 1) / kPositionStep * kPositionStep),
+      sequences_(sequences) {
+  REGROUP_CHECK(groups.size() == config.layers.size() && sequences > 0);
   check_cache_type(config, type);
   const std::uint64_t limit =
       std::min(device.features().max_storage_buffer_range, device.features().max_allocation_bytes);
@@ -42,10 +43,18 @@ KvCache::KvCache(Device& device, const ModelConfig& config, const std::vector<st
   }
   const auto groups_per_slice = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit / group_bytes, 1u << 20));
   for (const std::uint32_t total : groups) {
-    KvCacheLayer layer{type, total, config.head_dim, capacity_, {}};
-    for (std::uint32_t first = 0; first < total; first += groups_per_slice) {
-      const KvCacheLayout layout{type, std::min(groups_per_slice, total - first), config.head_dim, capacity_};
-      layer.slices.push_back({arena_.buffer(layout.bytes(), "KV cache"), first, layout});
+    KvCacheLayer layer{type, total, config.head_dim, capacity_, {}, sequences};
+    const auto add_slice = [&](std::uint32_t first_sequence, std::uint32_t count, std::uint32_t first_group,
+                               std::uint32_t group_count) {
+      const KvCacheLayout layout{type, count * group_count, config.head_dim, capacity_};
+      layer.slices.push_back({arena_.buffer(layout.bytes(), "KV cache"), first_group, layout, first_sequence, count});
+    };
+    const std::uint32_t sequences_per_slice = std::max(1u, groups_per_slice / total);
+    for (std::uint32_t s = 0; s < sequences; s += sequences_per_slice) {
+      const std::uint32_t count = std::min(sequences_per_slice, sequences - s);
+      for (std::uint32_t g = 0; g < total; g += groups_per_slice) {
+        add_slice(s, count, g, std::min(groups_per_slice, total - g));
+      }
     }
     layers_.push_back(std::move(layer));
   }

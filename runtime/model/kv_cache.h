@@ -1,4 +1,4 @@
-// The key/value cache of one sequence: sized by each layer's groups, cut where a buffer limit demands it.
+// The key/value cache of one or several sequences: sized by each layer's groups, cut where a buffer limit demands it.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +18,22 @@ void check_cache_type(const ModelConfig& config, CacheType type);
 
 class KvCache {
  public:
-  // `positions` is rounded up to kPositionStep. groups: one number per layer.
+  // `positions` of each sequence, rounded up to kPositionStep. groups: one number per layer.
   KvCache(Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups, CacheType type,
-          std::uint32_t positions);
+          std::uint32_t positions, std::uint32_t sequences = 1);
 
   const KvCacheLayer& layer(std::uint32_t index) const { return layers_[index]; }
   CacheType type() const { return type_; }
   std::uint32_t capacity() const { return capacity_; }
-  // Exactly capacity() * kv_bytes_per_token().
+  std::uint32_t sequences() const { return sequences_; }
+  // Exactly sequences() * capacity() * kv_bytes_per_token().
   std::uint64_t bytes() const { return arena_.requested_bytes(); }
 
  private:
   Arena arena_;
   CacheType type_;
   std::uint32_t capacity_;
+  std::uint32_t sequences_;
   std::vector<KvCacheLayer> layers_;
 };
 

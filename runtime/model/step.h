@@ -23,10 +23,11 @@ struct Step {
   const KvCache& cache;
   const StepActivations& activations;
   BufferView tokens;     // [token_count] u32
-  BufferView positions;  // [token_count] u32, consecutive
+  BufferView positions;  // [token_count] u32, consecutive within a sequence
   std::uint32_t token_count = 1;
   std::uint32_t longest_context = 0;  // see Attention
   LogitRows logits = LogitRows::kLast;
+  CacheSequences sequences = {};  // whose tokens they are
 
   const KernelProfile& profile() const { return model.profile(); }
 };

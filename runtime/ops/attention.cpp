@@ -20,7 +20,8 @@ void check(const Attention& op) {
   REGROUP_CHECK(op.cache.type != CacheType::kF16 || op.head_dim % 8 == 0);
   REGROUP_CHECK((op.cache.type != CacheType::kQ8_0 && op.cache.type != CacheType::kQ4_0) || op.head_dim % 32 == 0);
   REGROUP_CHECK(op.q.offset % 4 == 0 && op.q.stride % 4 == 0 && op.out.offset % 4 == 0 && op.out.stride % 4 == 0);
-  REGROUP_CHECK(op.longest_context >= op.tokens && op.longest_context <= op.cache.capacity);
+  REGROUP_CHECK(op.longest_context >= neighbouring_tokens(op) && op.longest_context <= op.cache.capacity);
+  REGROUP_CHECK(op.sequences.first + (op.sequences.one_token_each ? op.tokens : 1) <= op.cache.sequences);
 }
 
 // Texel views are made of 16-byte elements.
@@ -28,11 +29,12 @@ BufferView whole_chunks(const BufferView& view) {
   return BufferView(*view.buffer, view.offset_bytes, view.size_bytes / 16 * 16);
 }
 
-Work work_of(const Attention& op, const KvCacheLayout& layout, std::uint32_t tokens, const AttentionPlan& plan) {
-  const double reach = attention_reach(op, tokens);
-  const double rows = reach * layout.groups * plan.head_tiles * ((tokens + plan.tile_tokens - 1) / plan.tile_tokens);
-  const double heads = double{1} * op.query_heads / op.cache.groups * layout.groups;
-  return {.bytes = 2.0 * rows * layout.value_row_bytes(), .flops = 4.0 * heads * op.head_dim * reach * tokens};
+Work work_of(const Attention& op, const KvCacheSlice& slice, std::uint32_t tokens, const AttentionPlan& plan) {
+  const double reach = attention_reach(op, neighbouring_tokens(op));
+  const std::uint32_t groups = slice.groups_per_sequence();
+  const double rows = reach * groups * plan.head_tiles * ((tokens + plan.tile_tokens - 1) / plan.tile_tokens);
+  const double heads = double{1} * op.query_heads / op.cache.groups * groups;
+  return {.bytes = 2.0 * rows * slice.layout.value_row_bytes(), .flops = 4.0 * heads * op.head_dim * reach * tokens};
 }
 
 std::uint32_t chunk_at(std::uint64_t bytes) {
@@ -41,6 +43,11 @@ std::uint32_t chunk_at(std::uint64_t bytes) {
 
 void record_slice(CommandList& list, const Kernel& kernel, const Attention& op, const AttentionPlan& plan,
                   const KvCacheSlice& slice, std::uint32_t first_token, std::uint32_t token_count) {
+  // Scratch rows count from `first_token`, so that the tokens of this pass that another slice serves keep theirs.
+  CacheSequences pass = op.sequences;
+  if (pass.one_token_each) pass.first += first_token;
+  const SliceTokens served = slice_tokens(slice, pass, token_count);
+  if (served.count == 0) return;
   const KvCacheLayout& layout = slice.layout;
   REGROUP_CHECK(layout.type == op.cache.type && layout.head_dim == op.head_dim &&
                 layout.bytes() <= slice.buffer.size_bytes);
@@ -51,6 +58,9 @@ void record_slice(CommandList& list, const Kernel& kernel, const Attention& op, 
       .out_stride = op.out.stride,
       .first_token = first_token,
       .token_count = token_count,
+      .first_sequence = served.first_token,
+      .first_row = served.first_row,
+      .groups = slice.groups_per_sequence(),
       .first_group = slice.first_group,
       .heads_per_group = op.query_heads / op.cache.groups,
       .query_heads = op.query_heads,
@@ -67,14 +77,15 @@ void record_slice(CommandList& list, const Kernel& kernel, const Attention& op, 
       .tile_heads = plan.tile_heads,
       .tile_tokens = plan.tile_tokens,
   };
-  const Groups groups = {.x = (token_count + plan.tile_tokens - 1) / plan.tile_tokens,
-                         .y = layout.groups * plan.head_tiles,
+  const std::uint32_t neighbours = pass.one_token_each ? 1 : token_count;
+  const Groups groups = {.x = (neighbours + plan.tile_tokens - 1) / plan.tile_tokens,
+                         .y = served.sequences_count * slice.groups_per_sequence() * plan.head_tiles,
                          .z = plan.splits};
   const std::array<Bind, 4> bindings = {{{0, whole_chunks(slice.buffer)},
                                          {1, whole_chunks(op.q.buffer)},
                                          {2, op.positions},
                                          {3, plan.splits > 1 ? op.scratch : op.out.buffer}}};
-  list.dispatch(kernel, bindings, as_words(push), groups, work_of(op, layout, token_count, plan), "attention");
+  list.dispatch(kernel, bindings, as_words(push), groups, work_of(op, slice, served.count, plan), "attention");
 }
 
 void record_merge(CommandList& list, const Attention& op, const AttentionPlan& plan, std::uint32_t first_token,
@@ -115,7 +126,7 @@ std::uint32_t tokens_per_pass(CommandList& list, const Attention& op, const Atte
   if (plan.splits > 1) limit = std::min(limit, op.scratch.size_bytes / plan.partial_bytes_per_token);
   REGROUP_CHECK(limit > 0);
   SubmitBudget& budget = list.device().budget();
-  const double ms = budget.estimate_ms(work_of(op, op.cache.slices.front().layout, op.tokens, plan));
+  const double ms = budget.estimate_ms(work_of(op, op.cache.slices.front(), op.tokens, plan));
   if (ms > budget.max_ms()) limit = std::min(limit, static_cast<std::uint64_t>(op.tokens * (budget.max_ms() / ms)));
   // Whole tiles, at least one.
   limit = std::max<std::uint64_t>(limit / plan.tile_tokens * plan.tile_tokens, plan.tile_tokens);

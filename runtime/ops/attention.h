@@ -15,16 +15,17 @@ namespace regroup {
 struct Attention {
   Activations q;         // [tokens, query_heads * head_dim], rotated
   Activations out;       // [tokens, query_heads * head_dim]
-  BufferView positions;  // [tokens] u32; several tokens are consecutive positions of one sequence: positions[t] =
+  BufferView positions;  // [tokens] u32; tokens of one sequence are at consecutive positions: positions[t] =
                          // positions[0] + t
-  KvCacheLayer cache;    // holds K and V of all positions <= positions[tokens-1]
+  KvCacheLayer cache;    // holds K and V of all positions up to the tokens' own
+  CacheSequences sequences;
   std::uint32_t query_heads = 0;
   std::uint32_t head_dim = 0;
   std::uint32_t tokens = 1;
   float scale = 1.0f;
   float soft_cap = 0;
   std::uint32_t window = 0;
-  // Upper bound of positions[tokens-1] + 1 for as long as this recording is used: decides the split over positions and
+  // Upper bound of every positions[t] + 1 for as long as this recording is used: decides the split over positions and
   // the work estimate.
   std::uint32_t longest_context = 0;
   BufferView scratch = {};   // attention_scratch_bytes(); partial results of a split
@@ -35,8 +36,8 @@ struct Attention {
 std::uint64_t attention_scratch_bytes(const Device& device, const KernelProfile& profile, std::uint32_t query_heads,
                                       std::uint32_t head_dim, std::uint32_t max_tokens);
 
-// Decode kernel for one token (split over positions with a merge where that helps), tiled causal prefill kernel for
-// more.
+// For one token, alone or of each of several sequences, split over positions with a merge where that helps; for a run
+// of tokens in tiles, causally.
 void record(CommandList& list, const KernelProfile& profile, const Attention& op);
 
 }  // namespace regroup

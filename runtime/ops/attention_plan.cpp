@@ -54,6 +54,10 @@ std::uint32_t attention_reach(const Attention& op, std::uint32_t tokens) {
   return std::min(op.longest_context, op.window + tokens);
 }
 
+std::uint32_t neighbouring_tokens(const Attention& op) {
+  return op.sequences.one_token_each ? 1 : op.tokens;
+}
+
 AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) {
   AttentionPlan plan;
   const std::string_view type = cache_type_name(op.cache.type);
@@ -62,20 +66,20 @@ AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) 
   std::uint32_t positions_per_step = 0, trips_per_step = 1;
   if (cpu && profile.texel_loads && profile.broadcast == Broadcast::kShuffle) {
     // More rows share a load, but their sums must stay near the registers: measured best from head_dim 32 to 256.
-    choose_rows(plan, heads_per_group, op.tokens, std::clamp(1024 / op.head_dim, 1u, 9u));
+    choose_rows(plan, heads_per_group, neighbouring_tokens(op), std::clamp(1024 / op.head_dim, 1u, 9u));
     plan.kernel = fmt::format("attention_registers_texel8_{}", type);
     plan.family = AttentionFamily::kRegisters;
     plan.workgroup = profile.lanes;
     positions_per_step = profile.lanes;
   } else if (cpu && profile.broadcast == Broadcast::kBroadcast && profile.lanes == 4) {
-    choose_rows(plan, heads_per_group, op.tokens, kBroadcastRows);
+    choose_rows(plan, heads_per_group, neighbouring_tokens(op), kBroadcastRows);
     plan.family = AttentionFamily::kBroadcast;
     plan.kernel = fmt::format("attention_broadcast_rows{}_{}", plan.tile_heads * plan.tile_tokens > 1 ? 4 : 1, type);
     plan.workgroup = profile.lanes;
     positions_per_step = kBroadcastStep;
     trips_per_step = op.head_dim / 2;  // quads of K, runs of quads of V
   } else {
-    choose_rows(plan, heads_per_group, op.tokens, kSharedRows);
+    choose_rows(plan, heads_per_group, neighbouring_tokens(op), kSharedRows);
     const std::uint32_t rows = plan.tile_heads * plan.tile_tokens;
     const bool subgroup = !cpu && profile.reduction == Reduction::kSubgroup;
     plan.kernel = fmt::format("attention_{}_rows{}_{}", subgroup ? "subgroup" : "shared",

@@ -29,6 +29,9 @@ struct AttentionPlan {
 // Positions that `tokens` neighbouring tokens look at, at most.
 std::uint32_t attention_reach(const Attention& op, std::uint32_t tokens);
 
+// Tokens that are neighbours in one sequence, so that they can share a tile.
+std::uint32_t neighbouring_tokens(const Attention& op);
+
 AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op);
 
 }  // namespace regroup

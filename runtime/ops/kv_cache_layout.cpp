@@ -1,5 +1,6 @@
 #include "runtime/ops/kv_cache_layout.h"
 
+#include <algorithm>
 #include <array>
 
 namespace regroup {
@@ -48,6 +49,19 @@ std::uint64_t KvCacheLayout::values_bytes() const {
 
 std::uint64_t KvCacheLayout::scales_bytes() const {
   return round_up_16(std::uint64_t{groups} * capacity * scale_row_halves() * 2);
+}
+
+SliceTokens slice_tokens(const KvCacheSlice& slice, const CacheSequences& sequences, std::uint32_t tokens) {
+  const std::uint32_t used = sequences.one_token_each ? tokens : 1;
+  const std::uint32_t begin = std::max(slice.first_sequence, sequences.first);
+  const std::uint32_t end = std::min(slice.first_sequence + slice.sequences, sequences.first + used);
+  if (begin >= end) return {};
+  SliceTokens found;
+  found.first_row = (begin - slice.first_sequence) * slice.groups_per_sequence();
+  found.sequences_count = end - begin;
+  found.first_token = sequences.one_token_each ? begin - sequences.first : 0;
+  found.count = sequences.one_token_each ? end - begin : tokens;
+  return found;
 }
 
 }  // namespace regroup

@@ -27,7 +27,7 @@ inline constexpr std::uint32_t kPositionStep = 32;
 
 struct KvCacheLayout {
   CacheType type = CacheType::kF16;
-  std::uint32_t groups = 0;  // KV heads in this buffer
+  std::uint32_t groups = 0;  // KV heads in this buffer, those of all its sequences
   std::uint32_t head_dim = 0;
   std::uint32_t capacity = 0;  // positions, a multiple of kPositionStep
 
@@ -44,11 +44,16 @@ struct KvCacheLayout {
   std::uint64_t bytes() const { return 2 * values_bytes() + 2 * scales_bytes(); }
 };
 
-// The cache of one layer on the device: one slice, or several runs of groups where the buffer limit is small.
+// The cache of one layer on the device: one slice, or several where the buffer limit is small. A slice holds whole
+// sequences, [sequence][group], or a run of groups of one.
 struct KvCacheSlice {
   BufferView buffer;
   std::uint32_t first_group;
   KvCacheLayout layout;  // of this slice
+  std::uint32_t first_sequence = 0;
+  std::uint32_t sequences = 1;
+
+  std::uint32_t groups_per_sequence() const { return layout.groups / sequences; }
 };
 struct KvCacheLayer {
   CacheType type = CacheType::kF16;
@@ -56,6 +61,22 @@ struct KvCacheLayer {
   std::uint32_t head_dim = 0;
   std::uint32_t capacity = 0;
   std::vector<KvCacheSlice> slices;
+  std::uint32_t sequences = 1;
 };
+
+// Whose keys and values the tokens of a run are.
+struct CacheSequences {
+  std::uint32_t first = 0;      // sequence of the cache that token 0 belongs to
+  bool one_token_each = false;  // token t belongs to sequence first + t; otherwise all tokens to `first`
+};
+
+// The tokens of a run that a slice serves, and where their heads lie in it.
+struct SliceTokens {
+  std::uint32_t first_token = 0;
+  std::uint32_t count = 0;            // 0: none
+  std::uint32_t first_row = 0;        // head of the slice that group `first_group` of the first token's sequence is
+  std::uint32_t sequences_count = 0;  // that these tokens belong to
+};
+SliceTokens slice_tokens(const KvCacheSlice& slice, const CacheSequences& sequences, std::uint32_t tokens);
 
 }  // namespace regroup

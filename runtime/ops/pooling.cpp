@@ -157,6 +157,7 @@ void record(CommandList& list, const KernelProfile& profile, const PoolCache& op
   const KvCacheLayer& target = op.target;
   REGROUP_CHECK(source.head_dim == target.head_dim && source.head_dim % 4 == 0);
   REGROUP_CHECK(op.count <= source.capacity && op.count <= target.capacity);
+  REGROUP_CHECK(source.sequences == 1 && target.sequences == 1);
   REGROUP_CHECK(op.terms_buffer && op.terms_buffer.size_bytes >= pool_terms_bytes(op.terms.size(), target.groups));
   for (const PoolTerm& term : op.terms) REGROUP_CHECK(term.target < target.groups && term.source < source.groups);
   if (op.count == 0) return;

@@ -36,6 +36,7 @@ std::uint32_t offset_in(const BufferView& view, const Activations& rows) {
 
 void check(const RopeStore& op) {
   const std::uint32_t groups = op.cache.groups;
+  REGROUP_CHECK(op.sequences.first + (op.sequences.one_token_each ? op.tokens : 1) <= op.cache.sequences);
   REGROUP_CHECK(op.head_dim > 0 && op.head_dim <= 256 && op.cache.head_dim == op.head_dim);
   REGROUP_CHECK(op.rotary_dims % 2 == 0 && op.rotary_dims <= op.head_dim);
   const bool quantised = op.cache.type == CacheType::kQ8_0 || op.cache.type == CacheType::kQ4_0;
@@ -65,13 +66,15 @@ void record(CommandList& list, const KernelProfile& profile, const RopeStore& op
                            as_words(constants));
 
   for (const Part& part : parts(op)) {
-    bool q_pending = part.q;
     for (const KvCacheSlice& slice : op.cache.slices) {
+      const SliceTokens served = slice_tokens(slice, op.sequences, op.tokens);
       const KvCacheLayout& layout = slice.layout;
+      const std::uint32_t groups = slice.groups_per_sequence();
       const std::uint32_t first_chunk = slice.first_group * op.head_dim / 4;
-      const shader::RopeStorePush push{.query_heads = q_pending ? op.query_heads : 0,
-                                       .key_heads = part.k ? layout.groups : 0,
-                                       .value_heads = part.v ? layout.groups : 0,
+      // Where a sequence's groups lie in several slices, the first takes the queries.
+      const shader::RopeStorePush push{.query_heads = part.q && slice.first_group == 0 ? op.query_heads : 0,
+                                       .key_heads = part.k ? groups : 0,
+                                       .value_heads = part.v ? groups : 0,
                                        .planes = op.rotary_dims / 2,
                                        .q_offset = part.q ? offset_in(part.activations, op.q) : 0,
                                        .q_stride = op.q.stride / 4,
@@ -83,11 +86,13 @@ void record(CommandList& list, const KernelProfile& profile, const RopeStore& op
                                        .v_at = static_cast<std::uint32_t>(layout.v_offset() / 4),
                                        .k_scales_at = static_cast<std::uint32_t>(layout.k_scale_offset() / 4),
                                        .v_scales_at = static_cast<std::uint32_t>(layout.v_scale_offset() / 4),
-                                       .epsilon = op.norm_epsilon};
-      q_pending = false;
+                                       .epsilon = op.norm_epsilon,
+                                       .first_token = served.first_token,
+                                       .first_row = served.first_row,
+                                       .token_rows = op.sequences.one_token_each ? groups : 0};
       const std::uint32_t heads = push.query_heads + push.key_heads + push.value_heads;
-      if (heads == 0) continue;
-      const double elements = double{1} * op.tokens * heads * op.head_dim;
+      if (heads == 0 || served.count == 0) continue;
+      const double elements = double{1} * served.count * heads * op.head_dim;
       list.dispatch(kernel,
                     {{0, whole_chunks(part.activations)},
                      {1, op.rope_table},
@@ -95,7 +100,7 @@ void record(CommandList& list, const KernelProfile& profile, const RopeStore& op
                      {3, slice.buffer},
                      {4, whole_chunks(op.q_norm_gain)},
                      {5, whole_chunks(op.k_norm_gain)}},
-                    as_words(push), {.x = (heads + heads_per_workgroup - 1) / heads_per_workgroup, .y = op.tokens},
+                    as_words(push), {.x = (heads + heads_per_workgroup - 1) / heads_per_workgroup, .y = served.count},
                     {.bytes = 12 * elements, .flops = 20 * elements}, "rope_store");
     }
   }

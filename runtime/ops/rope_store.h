@@ -27,6 +27,7 @@ struct RopeStore {
   BufferView k_norm_gain = {};
   float norm_epsilon = 1e-6f;
   KvCacheLayer cache;
+  CacheSequences sequences;
   std::uint32_t query_heads = 0;
   std::uint32_t head_dim = 0;
   std::uint32_t rotary_dims = 0;  // even, <= head_dim; 0: no rotary embedding (table unused, may be any buffer)

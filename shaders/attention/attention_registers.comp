@@ -99,10 +99,11 @@ void main() {
   uint lane = gl_SubgroupInvocationID;
   uint tiles = gl_NumWorkGroups.x;
   uint tile = (gl_WorkGroupID.x & 1u) == 0u ? gl_WorkGroupID.x / 2u : tiles - 1u - gl_WorkGroupID.x / 2u;
-  uint group = gl_WorkGroupID.y / push.head_tiles;
+  uint head_row = gl_WorkGroupID.y / push.head_tiles;  // of this dispatch: [sequence][group]
+  uint group = head_row % push.groups;
   uint first_head = gl_WorkGroupID.y % push.head_tiles * uint(tile_heads);  // within the group
   uint head_base = (push.first_group + group) * push.heads_per_group;
-  uint token_base = push.first_token + tile * uint(tile_tokens);
+  uint token_base = push.first_token + push.first_sequence + head_row / push.groups + tile * uint(tile_tokens);
   uint last_token = push.first_token + push.token_count - 1u;
   uint quads = uint(head_dim) / 4u;
 
@@ -129,8 +130,8 @@ void main() {
   }
 
   // Positions of this tile of tokens, and this split's share of them in whole steps.
-  uint first_position = positions[0] + token_base;
-  uint end_position = positions[0] + min(token_base + uint(tile_tokens) - 1u, last_token) + 1u;
+  uint first_position = positions[token_base];
+  uint end_position = first_position + min(uint(tile_tokens) - 1u, last_token - token_base) + 1u;
   uint begin_position = 0u;
   if (push.window != 0u) begin_position = first_position + 1u - min(push.window, first_position + 1u);
   uint begin_step = begin_position / LANES, end_step = (end_position + LANES - 1u) / LANES;
@@ -138,7 +139,7 @@ void main() {
   uint step_begin = min(begin_step + gl_WorkGroupID.z * share, end_step);
   uint step_end = min(step_begin + share, end_step);
 
-  uint group_row = group * push.capacity;
+  uint group_row = (push.first_row + head_row) * push.capacity;
   float m[kRows], total[kRows], sum[kRows][kOwn];
 #ifdef RAW_ZERO
   float weights[kRows][kRounds];  // sum of weight * scale, for the raw numbers' offset

@@ -54,10 +54,11 @@ void main() {
   uint lane = gl_LocalInvocationIndex;
   uint tiles = gl_NumWorkGroups.x;
   uint tile = (gl_WorkGroupID.x & 1u) == 0u ? gl_WorkGroupID.x / 2u : tiles - 1u - gl_WorkGroupID.x / 2u;
-  uint group = gl_WorkGroupID.y / push.head_tiles;
+  uint head_row = gl_WorkGroupID.y / push.head_tiles;  // of this dispatch: [sequence][group]
+  uint group = head_row % push.groups;
   uint first_head = gl_WorkGroupID.y % push.head_tiles * push.tile_heads;
   uint head_base = (push.first_group + group) * push.heads_per_group;
-  uint token_base = push.first_token + tile * push.tile_tokens;
+  uint token_base = push.first_token + push.first_sequence + head_row / push.groups + tile * push.tile_tokens;
   uint last_token = push.first_token + push.token_count - 1u;
   uint quads = push.head_dim / 4u;
   uint row_chunks = push.head_dim / uint(CHUNK_ELEMENTS);
@@ -72,8 +73,8 @@ void main() {
   }
   barrier();
 
-  uint first_position = positions[0] + token_base;
-  uint end_position = positions[0] + min(token_base + push.tile_tokens - 1u, last_token) + 1u;
+  uint first_position = positions[token_base];
+  uint end_position = first_position + min(push.tile_tokens - 1u, last_token - token_base) + 1u;
   uint begin_position = 0u;
   if (push.window != 0u) begin_position = first_position + 1u - min(push.window, first_position + 1u);
   uint begin_step = begin_position / workgroup_size, end_step = (end_position + workgroup_size - 1u) / workgroup_size;
@@ -81,7 +82,7 @@ void main() {
   uint step_begin = min(begin_step + gl_WorkGroupID.z * share, end_step);
   uint step_end = min(step_begin + share, end_step);
 
-  uint group_row = group * push.capacity;
+  uint group_row = (push.first_row + head_row) * push.capacity;
   // This lane's part of the sums: quad `own_quad` over positions own_share, own_share + shares, ... of each step.
   uint shares = max(workgroup_size / quads, 1u);
   uint own_quad = lane % quads, own_share = lane / quads;

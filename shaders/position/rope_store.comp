@@ -29,7 +29,7 @@ const uint blocks_per_head = (head_dim + 31u) / 32u;
 const uint chunks_per_head = head_dim / 4u;
 
 void main() {
-  uint token = gl_WorkGroupID.y;
+  uint token = push.first_token + gl_WorkGroupID.y;
   uint lane = gl_LocalInvocationID.x;
   uint b = lane % blocks_per_head;
   uint head = gl_WorkGroupID.x * heads_per_workgroup + lane / blocks_per_head;
@@ -112,6 +112,6 @@ void main() {
     }
   }
   if ((is_k || is_v) && in_cache) {
-    store_block(z, b, chunks, is_v ? push.v_at : 0u, is_v ? push.v_scales_at : push.k_scales_at, group * push.capacity + position, head_dim);
+    store_block(z, b, chunks, is_v ? push.v_at : 0u, is_v ? push.v_scales_at : push.k_scales_at, (push.first_row + gl_WorkGroupID.y * push.token_rows + group) * push.capacity + position, head_dim);
   }
 }

@@ -15,6 +15,8 @@
 //
 // x of the grid counts heads (query_heads of q, then key_heads of K, then value_heads of V), heads_per_workgroup at a time; y counts tokens.
 // An invocation owns a block of 32 elements of one head: workgroup_size = heads_per_workgroup * ceil(head_dim / 32).
+// Token t of the dispatch is token first_token + t of the buffers; its group g is head first_row + t * token_rows + g of the cache: token_rows is 0
+// where all tokens are of one sequence, the sequences' groups where each is of its own.
 // Shared memory: one partial sum per invocation for the norm; the workgroup's heads where planes are half-split, because a plane's
 // halves then lie in two blocks. One barrier for each of the two.
 // head_dim: a multiple of 4 (cache f32), 8 (f16) or 32 (q8_0, q4_0), at most 256. planes <= head_dim / 2.
@@ -28,4 +30,4 @@ REGROUP_SPECIALIZATION(RopeStoreConstants, ROPE_STORE_CONSTANTS)
 // Offsets and strides of activations in chunks of four, of the cache in words. k_offset and v_offset belong to the first group of the cache.
 REGROUP_PUSH_CONSTANTS(RopeStorePush, uint query_heads; uint key_heads; uint value_heads; uint planes; uint q_offset; uint q_stride;
                        uint k_offset; uint k_stride; uint v_offset; uint v_stride; uint capacity; uint v_at; uint k_scales_at;
-                       uint v_scales_at; float epsilon;)
+                       uint v_scales_at; float epsilon; uint first_token; uint first_row; uint token_rows;)

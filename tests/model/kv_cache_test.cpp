@@ -2,6 +2,8 @@
 // limits.
 #include "runtime/model/kv_cache.h"
 
+#include <array>
+
 #include "runtime/core/error.h"
 #include "tests/support/device_fixture.h"
 
@@ -75,6 +77,25 @@ TEST_F(KvCacheTest, SlicesCoverTheGroupsWhereTheBufferLimitIsSmall) {
     EXPECT_EQ(slice.layout.capacity, cache.capacity());
   }
   EXPECT_EQ(cache.bytes(), cache.capacity() * kv_bytes_per_token(config_of(256, 1), {4}, CacheType::kF32));
+}
+
+TEST_F(KvCacheTest, SlicesHoldWholeSequencesWhileOneFits) {
+  Device& floor = shared_device("minimum");
+  // 20000 positions of one group take 40 MiB: three fit into the guaranteed 128 MiB.
+  const auto cuts = [&](std::uint32_t groups, std::uint32_t sequences) {
+    const KvCache cache(floor, config_of(256, 1), {groups}, CacheType::kF32, 20000, sequences);
+    EXPECT_EQ(cache.bytes(),
+              sequences * cache.capacity() * kv_bytes_per_token(config_of(256, 1), {groups}, CacheType::kF32));
+    std::vector<std::array<std::uint32_t, 4>> found;
+    for (const KvCacheSlice& slice : cache.layer(0).slices) {
+      found.push_back({slice.first_sequence, slice.sequences, slice.first_group, slice.groups_per_sequence()});
+    }
+    return found;
+  };
+  using Cuts = std::vector<std::array<std::uint32_t, 4>>;
+  EXPECT_EQ(cuts(1, 4), (Cuts{{0, 3, 0, 1}, {3, 1, 0, 1}}));
+  EXPECT_EQ(cuts(2, 2), (Cuts{{0, 1, 0, 2}, {1, 1, 0, 2}}));
+  EXPECT_EQ(cuts(4, 1), (Cuts{{0, 1, 0, 3}, {0, 1, 3, 1}}));
 }
 
 TEST_F(KvCacheTest, RefusesAContextThatNoBufferHolds) {

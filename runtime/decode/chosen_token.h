@@ -1,0 +1,26 @@
+// Reading back what the sampler chose.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "runtime/gpu/buffer.h"
+#include "runtime/model/model.h"
+
+namespace regroup {
+
+struct DecodedToken {
+  std::uint32_t id;
+  float probability;  // under the model's own distribution (temperature 1, no filters)
+};
+
+// From Sample::chosen. Throws kFailed when a logit was not a number; `position` is told in that case.
+DecodedToken read_chosen(const Model& model, const Buffer& chosen, std::size_t position);
+
+// Throws kUsage unless there are tokens, every id is in the vocabulary, and they fit into what is left of `context`
+// after `taken` positions.
+void check_prompt(const Model& model, std::span<const std::uint32_t> tokens, std::uint32_t context,
+                  std::size_t taken = 0);
+
+}  // namespace regroup

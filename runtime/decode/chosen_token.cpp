@@ -18,8 +18,7 @@ DecodedToken read_chosen(const Model& model, const Buffer& chosen, std::size_t p
   return {words[0], std::bit_cast<float>(words[1])};
 }
 
-void check_prompt(const Model& model, std::span<const std::uint32_t> tokens, std::uint32_t context,
-                  std::size_t taken) {
+void check_prompt(const Model& model, std::span<const std::uint32_t> tokens, std::uint32_t context, std::size_t taken) {
   if (tokens.empty()) throw_error(ErrorCode::kUsage, "nothing to decode: the prompt has no tokens");
   if (tokens.size() > context - taken) {
     throw_error(ErrorCode::kUsage,

@@ -56,8 +56,7 @@ class CacheSequencesTest : public ProfileTest {
                      .rotary_dims = kHeadDim,
                      .tokens = tokens});
     if (out != nullptr) {
-      Buffer& scratch =
-          arena_.buffer(attention_scratch_bytes(device(), profile, kHeads, kHeadDim, tokens), "scratch");
+      Buffer& scratch = arena_.buffer(attention_scratch_bytes(device(), profile, kHeads, kHeadDim, tokens), "scratch");
       record(list, profile,
              Attention{.q = {qkv, 0, kWidth},
                        .out = {*out, 0, kHeads * kHeadDim},

@@ -35,7 +35,8 @@ void record(CommandList& list, const KernelProfile& profile, const CausalSoftmax
                                        .window = op.window,
                                        .offset = m.offset / 4,
                                        .groups_x = grid.x};
-  const Kernel& kernel = list.device().kernel(row_kernel(profile, "causal_softmax", "causal_softmax_row", "causal_softmax_row"));
+  const Kernel& kernel =
+      list.device().kernel(row_kernel(profile, "causal_softmax", "causal_softmax_row", "causal_softmax_row"));
   list.dispatch(kernel, {{0, view}}, as_words(push), grid, {.bytes = 12 * elements(m), .flops = 20 * elements(m)},
                 "causal_softmax");
 }
@@ -45,9 +46,14 @@ void record(CommandList& list, const KernelProfile& profile, const SoftmaxBackwa
   REGROUP_CHECK(op.weights.batches == m.batches && op.weights.length == m.length && op.weights.stride == m.stride);
   const BufferView weights = checked_view(op.weights), gradient = checked_view(m);
   const Groups grid = row_grid(profile, std::uint64_t{m.batches} * m.length);
-  const shader::SoftmaxBackwardPush push{
-      .rows = m.batches * m.length, .positions = m.length, .stride = m.stride / 4, .weights_offset = op.weights.offset / 4, .gradient_offset = m.offset / 4, .groups_x = grid.x};
-  const Kernel& kernel = list.device().kernel(row_kernel(profile, "softmax_backward", "softmax_backward_row", "softmax_backward_row_texel"));
+  const shader::SoftmaxBackwardPush push{.rows = m.batches * m.length,
+                                         .positions = m.length,
+                                         .stride = m.stride / 4,
+                                         .weights_offset = op.weights.offset / 4,
+                                         .gradient_offset = m.offset / 4,
+                                         .groups_x = grid.x};
+  const Kernel& kernel = list.device().kernel(
+      row_kernel(profile, "softmax_backward", "softmax_backward_row", "softmax_backward_row_texel"));
   list.dispatch(kernel, {{0, weights}, {1, gradient}}, as_words(push), grid,
                 {.bytes = 20 * elements(m), .flops = 5 * elements(m)}, "softmax_backward");
 }

@@ -7,10 +7,10 @@
 
 namespace regroup {
 
-// The variant of a kernel that this profile's device runs well: a workgroup per row on GPUs, an invocation per row on CPU
-// drivers, with texel loads where they are faster and the kernel has such a variant.
-inline std::string_view row_kernel(const KernelProfile& profile, std::string_view per_workgroup, std::string_view per_lane,
-                                   std::string_view per_lane_texel) {
+// The variant of a kernel that this profile's device runs well: a workgroup per row on GPUs, an invocation per row on
+// CPU drivers, with texel loads where they are faster and the kernel has such a variant.
+inline std::string_view row_kernel(const KernelProfile& profile, std::string_view per_workgroup,
+                                   std::string_view per_lane, std::string_view per_lane_texel) {
   if (profile.shape != ProductShape::kRowPerLane) return per_workgroup;
   return profile.texel_loads ? per_lane_texel : per_lane;
 }

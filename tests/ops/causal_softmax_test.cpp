@@ -13,9 +13,7 @@ class CausalSoftmaxTest : public ProfileTest {
 
   struct Shape {
     std::uint32_t batches, length, stride, window = 0, offset = 0;
-    std::size_t row(std::uint32_t b, std::uint32_t s) const {
-      return offset + (std::size_t{b} * length + s) * stride;
-    }
+    std::size_t row(std::uint32_t b, std::uint32_t s) const { return offset + (std::size_t{b} * length + s) * stride; }
     std::size_t floats() const { return offset + std::size_t{batches} * length * stride; }
     bool sees(std::uint32_t s, std::uint32_t t) const { return t <= s && (window == 0 || t + window > s); }
   };

@@ -57,9 +57,10 @@ LayerCalibration::LayerCalibration(const CalibrationInputs& inputs, const Cancel
   REGROUP_CHECK(inputs.sequences > inputs.held_out && inputs.sequence_length > 0);
   REGROUP_CHECK(source.kv_heads > 0 && source.query_heads % source.kv_heads == 0);
   if (source.qk_norm) {
-    throw_error(ErrorCode::kUsage,
-                "calibrating a layer whose queries and keys are normed per head is not possible; use a method that needs "
-                "the weights only, such as mean");
+    throw_error(
+        ErrorCode::kUsage,
+        "calibrating a layer whose queries and keys are normed per head is not possible; use a method that needs "
+        "the weights only, such as mean");
   }
   if (source.head_dim % 4 != 0) {
     throw_error(ErrorCode::kUsage, "calibrating attention heads of {} dims is not possible: 4 must divide them",
@@ -69,9 +70,9 @@ LayerCalibration::LayerCalibration(const CalibrationInputs& inputs, const Cancel
   student_ = inputs.student;
   input_columns_ = up_to_chunks(source.hidden + (has_bias(source) ? 1 : 0));
   if (has_bias(source)) {
-    const bool shared =
-        teacher_.buffer.buffer == student_.buffer.buffer && teacher_.offset == student_.offset &&
-        teacher_.buffer.offset_bytes == student_.buffer.offset_bytes && teacher_.stride == student_.stride;
+    const bool shared = teacher_.buffer.buffer == student_.buffer.buffer && teacher_.offset == student_.offset &&
+                        teacher_.buffer.offset_bytes == student_.buffer.offset_bytes &&
+                        teacher_.stride == student_.stride;
     teacher_ = with_ones(inputs, inputs.teacher, input_columns_, arena_);
     student_ = shared ? teacher_ : with_ones(inputs, inputs.student, input_columns_, arena_);
   }
@@ -101,15 +102,16 @@ AttentionSettings LayerCalibration::settings() const {
 }
 
 std::uint32_t LayerCalibration::batch_sequences() const {
-  const std::uint64_t limit = std::min({kMaxSquareBytes, device().features().max_storage_buffer_range,
-                                        device().features().max_allocation_bytes});
+  const std::uint64_t limit = std::min(
+      {kMaxSquareBytes, device().features().max_storage_buffer_range, device().features().max_allocation_bytes});
   SequenceShape one{1, length(), source().query_heads, source().kv_heads, source().head_dim};
   const std::uint64_t bytes = 4 * one.square_floats();
   if (bytes > limit) {
-    throw_error(ErrorCode::kUsage,
-                "the attention weights of {} heads over a calibration sequence of {} tokens take {} MiB; at most {} MiB "
-                "fit one buffer: use shorter sequences",
-                source().query_heads, length(), bytes >> 20, limit >> 20);
+    throw_error(
+        ErrorCode::kUsage,
+        "the attention weights of {} heads over a calibration sequence of {} tokens take {} MiB; at most {} MiB "
+        "fit one buffer: use shorter sequences",
+        source().query_heads, length(), bytes >> 20, limit >> 20);
   }
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(sequences(), limit / bytes));
 }

@@ -33,9 +33,11 @@ struct AttentionSettings {
 // Intermediate results of up to `shape.sequences` sequences: kept between forward and backward.
 class AttentionPass {
  public:
-  AttentionPass(Device& device, const KernelProfile& profile, const SequenceShape& shape, const AttentionSettings& settings);
+  AttentionPass(Device& device, const KernelProfile& profile, const SequenceShape& shape,
+                const AttentionSettings& settings);
 
-  // Records y = Attention(x) W_o^T over the first `sequences` (at most the shape's) of x and y. [tokens, I] -> [tokens, d]
+  // Records y = Attention(x) W_o^T over the first `sequences` (at most the shape's) of x and y. [tokens, I] -> [tokens,
+  // d]
   void forward(CommandList& list, const DeviceAttention& weights, const Activations& x, const Activations& y,
                std::uint32_t sequences);
   // Records the gradients of the weights (times alpha, plus beta of what they hold) for dy, the gradient of y: after a

@@ -8,15 +8,23 @@
 namespace regroup {
 namespace {
 
-// Ascent stops when a sweep over all members gains less than this share, or after so many sweeps.
-constexpr double kLeastGain = 1e-7;
-constexpr int kMostSweeps = 100;
+// Ascent ends with a sweep over all members that gains less than this share, or after so many sweeps.
+constexpr double kLeastGain = 1e-5;
+constexpr int kMostSweeps = 50;
 
-// The orthogonal R that maximises trace(R^T target): the polar factor.
-Eigen::MatrixXd nearest_rotation(const Eigen::MatrixXd& target) {
-  const Eigen::BDCSVD<Eigen::MatrixXd> svd(target, Eigen::ComputeFullU | Eigen::ComputeFullV);
-  return svd.matrixU() * svd.matrixV().transpose();
-}
+// The end of an ascent: `turned` is how strong the members were together as each was turned in the last sweep.
+class Ascent {
+ public:
+  bool is_over(double turned) {
+    const bool over = ++sweeps_ == kMostSweeps || turned - before_ <= kLeastGain * turned;
+    before_ = turned;
+    return over;
+  }
+
+ private:
+  int sweeps_ = 0;
+  double before_ = 0;
+};
 
 }  // namespace
 
@@ -34,16 +42,15 @@ Eigen::VectorXcd aligning_phases(const Eigen::MatrixXcd& gram) {
   const auto turn = [&](Eigen::Index i, Eigen::Index end) {
     const std::complex<double> sum = others(i, end);
     if (std::abs(sum) > 0) phases[i] = sum / std::abs(sum);
+    return std::abs(sum);
   };
   for (Eigen::Index i = 1; i < count; ++i) turn(i, i);
-  double before = -1;
-  for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
-    for (Eigen::Index i = 1; i < count; ++i) turn(i, count);
-    const double strength = (phases.transpose() * gram * phases.conjugate()).value().real();
-    if (strength - before <= kLeastGain * std::abs(strength)) break;
-    before = strength;
+  if (count <= 2) return phases;  // one turn is the optimum
+  Ascent ascent;
+  for (double turned = 0;; turned = 0) {
+    for (Eigen::Index i = 1; i < count; ++i) turned += turn(i, count);
+    if (ascent.is_over(turned)) return phases;
   }
-  return phases;
 }
 
 std::vector<Eigen::MatrixXd> aligning_rotations(const Eigen::MatrixXd& gram, Eigen::Index dim) {
@@ -58,22 +65,19 @@ std::vector<Eigen::MatrixXd> aligning_rotations(const Eigen::MatrixXd& gram, Eig
     }
     return sum;
   };
+  // The polar factor of what member i meets is the orthogonal map that aligns it best.
   const auto turn = [&](Eigen::Index i, Eigen::Index end) {
-    rotations[static_cast<std::size_t>(i)] = nearest_rotation(others(i, end));
+    const Eigen::BDCSVD<Eigen::MatrixXd> svd(others(i, end), Eigen::ComputeFullU | Eigen::ComputeFullV);
+    rotations[static_cast<std::size_t>(i)].noalias() = svd.matrixU() * svd.matrixV().transpose();
+    return svd.singularValues().sum();
   };
   for (Eigen::Index i = 1; i < count; ++i) turn(i, i);
   if (count <= 2) return rotations;  // one turn is the optimum
-  double before = -1;
-  for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
-    for (Eigen::Index i = 1; i < count; ++i) turn(i, count);
-    double strength = 0;  // E|sum|^2 less what the members have alone
-    for (Eigen::Index i = 0; i < count; ++i) {
-      strength += rotations[static_cast<std::size_t>(i)].cwiseProduct(others(i, count)).sum();
-    }
-    if (strength - before <= kLeastGain * std::abs(strength)) break;
-    before = strength;
+  Ascent ascent;
+  for (double turned = 0;; turned = 0) {
+    for (Eigen::Index i = 1; i < count; ++i) turned += turn(i, count);
+    if (ascent.is_over(turned)) return rotations;
   }
-  return rotations;
 }
 
 }  // namespace regroup

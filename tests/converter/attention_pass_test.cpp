@@ -30,8 +30,8 @@ class AttentionPassDeviceTest : public DeviceTest {
     if (bias.size() > 0) bias = values.col(weights.cols()).cast<float>();
   }
 
-  // Compares <gradient, direction> with central differences for the matrix that `pick` picks. Weights are floats: what a
-  // step really moves is measured.
+  // Compares <gradient, direction> with central differences for the matrix that `pick` picks. Weights are floats: what
+  // a step really moves is measured.
   template <typename Pick>
   void check_slopes(const LayerSample& sample, const std::vector<Eigen::MatrixXd>& cotangent, std::uint32_t window,
                     const WeightRows& gradient, Pick pick, const char* name) {
@@ -47,7 +47,8 @@ class AttentionPassDeviceTest : public DeviceTest {
       if (trial < 2) {
         direction = Eigen::MatrixXd::NullaryExpr(start.rows(), start.cols(), [&] { return normal(random); });
       } else {  // one weight; the bias's column last
-        direction(random() % start.rows(), trial == 4 ? start.cols() - 1 : static_cast<Eigen::Index>(random()) % start.cols()) = 1;
+        direction(random() % start.rows(),
+                  trial == 4 ? start.cols() - 1 : static_cast<Eigen::Index>(random()) % start.cols()) = 1;
       }
       direction *= 0.004 * start.norm() / direction.norm();
       if (trial >= 2) direction *= 0.2;
@@ -66,8 +67,8 @@ class AttentionPassDeviceTest : public DeviceTest {
       const double half_low = loss(layer, sample, cotangent, window);
       set(*weights, *bias, start);
       const double measured = (4 * 2 * (half_high - half_low) - (high - low)) / 3;
-      const double told = (4 * 2 * slopes.cwiseProduct(half_above - half_below).sum() -
-                           slopes.cwiseProduct(above - below).sum()) / 3;
+      const double told =
+          (4 * 2 * slopes.cwiseProduct(half_above - half_below).sum() - slopes.cwiseProduct(above - below).sum()) / 3;
       EXPECT_NEAR(told, measured, 1e-4 * std::abs(measured) + 2e-5 * slopes.norm() * direction.norm())
           << name << " trial " << trial;
     }
@@ -119,14 +120,30 @@ TEST_F(AttentionPassDeviceTest, ForwardAndGradientsMatchTheHost) {
       EXPECT_LE(worst, 1e-5 * largest);
 
       using Picked = std::pair<WeightRows*, Eigen::VectorXf*>;
-      check_slopes(sample, cotangent, window, download_weights(device(), gradients.query),
-                   [](AttentionLayer& l, Eigen::VectorXf&) { return Picked{&l.query, &l.query_bias}; }, "query");
-      check_slopes(sample, cotangent, window, download_weights(device(), gradients.key),
-                   [](AttentionLayer& l, Eigen::VectorXf&) { return Picked{&l.key, &l.key_bias}; }, "key");
-      check_slopes(sample, cotangent, window, download_weights(device(), gradients.value),
-                   [](AttentionLayer& l, Eigen::VectorXf&) { return Picked{&l.value, &l.value_bias}; }, "value");
-      check_slopes(sample, cotangent, window, download_weights(device(), gradients.output),
-                   [](AttentionLayer& l, Eigen::VectorXf& none) { return Picked{&l.output, &none}; }, "output");
+      check_slopes(
+          sample, cotangent, window, download_weights(device(), gradients.query),
+          [](AttentionLayer& l, Eigen::VectorXf&) {
+            return Picked{&l.query, &l.query_bias};
+          },
+          "query");
+      check_slopes(
+          sample, cotangent, window, download_weights(device(), gradients.key),
+          [](AttentionLayer& l, Eigen::VectorXf&) {
+            return Picked{&l.key, &l.key_bias};
+          },
+          "key");
+      check_slopes(
+          sample, cotangent, window, download_weights(device(), gradients.value),
+          [](AttentionLayer& l, Eigen::VectorXf&) {
+            return Picked{&l.value, &l.value_bias};
+          },
+          "value");
+      check_slopes(
+          sample, cotangent, window, download_weights(device(), gradients.output),
+          [](AttentionLayer& l, Eigen::VectorXf& none) {
+            return Picked{&l.output, &none};
+          },
+          "output");
     }
   }
 }

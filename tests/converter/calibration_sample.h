@@ -55,7 +55,10 @@ class CalibrationSample {
 
 // Shapes whose heads the device can calibrate (4 divides their dims), with and without biases and unrotated dims.
 inline std::vector<LayerShape> calibration_shapes() {
-  return {{8, 8, 8, 8, 40, false}, {9, 3, 12, 12, 30, false}, {14, 2, 8, 8, 33, true}, {12, 4, 8, 4, 37, true},
+  return {{8, 8, 8, 8, 40, false},
+          {9, 3, 12, 12, 30, false},
+          {14, 2, 8, 8, 33, true},
+          {12, 4, 8, 4, 37, true},
           {4, 4, 8, 0, 26, false}};
 }
 

@@ -171,26 +171,41 @@ def first_maps(a, group):
     return [(one if i == 0 else none, one, one if i == 0 else none, one) for i in range(len(group))]
 
 
+def ascend(count, turn):
+    """turn(i, end) aligns member i with the others of the first `end` and returns how strong they are together. Members enter
+    one by one; sweeps over all end when one gains less than 1e-5, and with the fiftieth."""
+    for i in range(1, count):
+        turn(i, i + 1)
+    before = 0
+    for _ in range(50 if count > 2 else 0):
+        together = sum(turn(i, count) for i in range(1, count))
+        if together - before <= 1e-5 * together:
+            break
+        before = together
+
+
 def phases_of(gram):
-    """Coordinate ascent from member 0."""
     phases = np.ones(len(gram), complex)
-    for end in list(range(2, len(gram) + 1)) + [None] * 500:
-        members = [end - 1] if end else range(1, len(gram))
-        for i in members:
-            total = sum(phases[l] * gram[l, i] for l in range(end or len(gram)) if l != i)
-            phases[i] = total / abs(total)
+
+    def turn(i, end):
+        total = sum(phases[l] * gram[l, i] for l in range(end) if l != i)
+        phases[i] = total / abs(total)
+        return abs(total)
+
+    ascend(len(gram), turn)
     return phases
 
 
 def rotations_of(samples):
-    """Generalised Procrustes of the matrices `samples`, coordinate ascent from member 0."""
+    """Generalised Procrustes of the matrices `samples`."""
     out = [np.eye(len(samples[0])) for _ in samples]
-    for end in list(range(2, len(samples) + 1)) + [None] * (500 if len(samples) > 2 else 0):
-        members = [end - 1] if end else range(1, len(samples))
-        for i in members:
-            target = sum(out[l] @ samples[l] for l in range(end or len(samples)) if l != i) @ samples[i].T
-            u, _, vt = np.linalg.svd(target)
-            out[i] = u @ vt
+
+    def turn(i, end):
+        u, sigma, vt = np.linalg.svd(sum(out[l] @ samples[l] for l in range(end) if l != i) @ samples[i].T)
+        out[i] = u @ vt
+        return sigma.sum()
+
+    ascend(len(samples), turn)
     return out
 
 

@@ -22,11 +22,16 @@ constexpr double kMarkerRadius = 4.5;
 std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else if (static_cast<unsigned char>(c) >= 0x20) out += c;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (static_cast<unsigned char>(c) >= 0x20)
+      out += c;
   }
   return out;
 }
@@ -53,9 +58,7 @@ class Scale {
     if (!(axis.scale == AxisScale::kLinear && axis.from_zero && low_ == 0)) low_ -= margin;
     high_ += margin;
   }
-  bool shows(double value) const {
-    return std::isfinite(value) && (axis_.scale == AxisScale::kLinear || value > 0);
-  }
+  bool shows(double value) const { return std::isfinite(value) && (axis_.scale == AxisScale::kLinear || value > 0); }
   double share(double value) const { return (position(value) - low_) / (high_ - low_); }
 
   std::vector<double> ticks() const {
@@ -123,16 +126,16 @@ std::string marker(int kind, double x, double y, std::string_view colour) {
       return fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{}\" fill=\"{}\"/>\n", x - r + 0.5,
                          y - r + 0.5, 2 * r - 1, 2 * r - 1, colour);
     case 2:
-      return polygon(
-          fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", x, y - r - 1, x + r + 0.5, y + r - 0.5, x - r - 0.5,
-                      y + r - 0.5));
+      return polygon(fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", x, y - r - 1, x + r + 0.5, y + r - 0.5,
+                                 x - r - 0.5, y + r - 0.5));
     case 3:
       return polygon(fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", x, y - r - 1, x + r + 1, y,
                                  x, y + r + 1, x - r - 1, y));
     case 4:
-      return fmt::format("<path d=\"M{0:.1f} {1:.1f}L{2:.1f} {3:.1f}M{0:.1f} {3:.1f}L{2:.1f} {1:.1f}\" stroke=\"{4}\" "
-                         "stroke-width=\"2\"/>\n",
-                         x - r, y - r, x + r, y + r, colour);
+      return fmt::format(
+          "<path d=\"M{0:.1f} {1:.1f}L{2:.1f} {3:.1f}M{0:.1f} {3:.1f}L{2:.1f} {1:.1f}\" stroke=\"{4}\" "
+          "stroke-width=\"2\"/>\n",
+          x - r, y - r, x + r, y + r, colour);
     case 5:
       return hollow(fmt::format("circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{}\"", x, y, r - 0.5));
     case 6:
@@ -188,8 +191,7 @@ std::string svg_plot(const Plot& plot) {
   const Scale x_scale(plot.x, values_of(plot, false)), y_scale(plot.y, values_of(plot, true));
   const auto x_at = [&](double value) { return kLeft + x_scale.share(value) * (right - kLeft); };
   const auto y_at = [&](double value) { return bottom - y_scale.share(value) * (bottom - kTop); };
-  const std::vector<std::string> caption =
-      wrapped(plot.caption, static_cast<std::size_t>((width - 32) / kCharacter));
+  const std::vector<std::string> caption = wrapped(plot.caption, static_cast<std::size_t>((width - 32) / kCharacter));
   const double total = height + 16.0 * static_cast<double>(caption.size()) + (caption.empty() ? 0 : 10);
 
   std::string out = fmt::format(
@@ -243,8 +245,7 @@ std::string svg_plot(const Plot& plot) {
                          colour, dashes);
     }
     out += marker(static_cast<int>(i), right + 24, legend, colour);
-    for (const std::string& line :
-         wrapped(series.name, static_cast<std::size_t>((kLegendWidth - 50) / kCharacter))) {
+    for (const std::string& line : wrapped(series.name, static_cast<std::size_t>((kLegendWidth - 50) / kCharacter))) {
       out += text(right + 44, legend + 4, "start", line);
       legend += 16;
     }

@@ -45,29 +45,15 @@ double key_error(const AttentionLayer& source, const LayerStatistics& statistics
   return error + shared_subspace_error(group_gram(statistics.unrotated_key_gram, heads, rest), costs);
 }
 
-}  // namespace
-
-GroupCost closed_form_cost(const AttentionLayer& source, const LayerStatistics& statistics) {
-  REGROUP_CHECK(!source.qk_norm && statistics.logit_sensitivity.size() == source.query_heads);
-  return [&source, &statistics](std::span<const std::uint32_t> heads) {
-    std::vector<Eigen::MatrixXd> costs;
-    for (const std::uint32_t head : heads) costs.push_back(value_cost(source, head));
-    return key_error(source, statistics, heads) +
-           shared_subspace_error(group_gram(statistics.value_gram, heads, source.head_dim), costs);
-  };
-}
-
-double measured_group_error(const AttentionLayer& source, std::span<const std::uint32_t> heads, const GroupMaps& maps,
-                            std::span<const HostAttention> sequences, std::uint32_t window) {
+// E[e e^T] over tokens, e: what the merged group loses of the attended values of its query heads, one after the other.
+// [m r D, m r D]
+Eigen::MatrixXd lost_moments(const AttentionLayer& source, std::span<const std::uint32_t> heads, const GroupMaps& maps,
+                             std::span<const HostAttention> sequences, std::uint32_t window) {
   REGROUP_CHECK(heads.size() == maps.size() && !sequences.empty());
   const Eigen::Index dim = source.head_dim, r = source.queries_per_kv_head();
   const Eigen::Index queries = static_cast<Eigen::Index>(heads.size()) * r;
-  Eigen::MatrixXd outputs(source.hidden, queries * dim);
-  for (std::size_t j = 0; j < heads.size(); ++j) {
-    outputs.middleCols(static_cast<Eigen::Index>(j) * r * dim, r * dim) =
-        source.output.middleCols(heads[j] * r * dim, r * dim).cast<double>();
-  }
-  double error = 0, tokens = 0;
+  Eigen::MatrixXd moments = Eigen::MatrixXd::Zero(queries * dim, queries * dim);
+  double tokens = 0;
   for (const HostAttention& sequence : sequences) {
     const Eigen::Index count = sequence.keys.rows();
     Eigen::MatrixXd key = Eigen::MatrixXd::Zero(dim, count), value = Eigen::MatrixXd::Zero(count, dim);
@@ -88,16 +74,51 @@ double measured_group_error(const AttentionLayer& source, std::span<const std::u
       lost.middleCols(i * dim, dim) =
           sequence.heads.middleCols(head * dim, dim) - attended * maps[j].output.transpose();
     }
-    error += (lost * outputs.transpose()).squaredNorm();
+    moments.noalias() += lost.transpose() * lost;
     tokens += static_cast<double>(count);
   }
-  return error / tokens;
+  return moments / tokens;
+}
+
+}  // namespace
+
+GroupCost closed_form_cost(const AttentionLayer& source, const LayerStatistics& statistics) {
+  REGROUP_CHECK(!source.qk_norm && statistics.logit_sensitivity.size() == source.query_heads);
+  return [&source, &statistics](std::span<const std::uint32_t> heads) {
+    std::vector<Eigen::MatrixXd> costs;
+    for (const std::uint32_t head : heads) costs.push_back(value_cost(source, head));
+    return key_error(source, statistics, heads) +
+           shared_subspace_error(group_gram(statistics.value_gram, heads, source.head_dim), costs);
+  };
+}
+
+double measured_group_error(const AttentionLayer& source, std::span<const std::uint32_t> heads, const GroupMaps& maps,
+                            std::span<const HostAttention> sequences, std::uint32_t window) {
+  const Eigen::Index width = source.queries_per_kv_head() * Eigen::Index{source.head_dim};
+  Eigen::MatrixXd outputs(source.hidden, static_cast<Eigen::Index>(heads.size()) * width);
+  for (std::size_t j = 0; j < heads.size(); ++j) {
+    outputs.middleCols(static_cast<Eigen::Index>(j) * width, width) =
+        source.output.middleCols(heads[j] * width, width).cast<double>();
+  }
+  const Eigen::MatrixXd lost = lost_moments(source, heads, maps, sequences, window);
+  return lost.cwiseProduct(outputs.transpose() * outputs).sum();
 }
 
 GroupCost measured_cost(const AttentionLayer& source, const LayerStatistics& statistics,
                         std::span<const HostAttention> sequences, std::uint32_t window) {
-  return [&source, &statistics, sequences, window](std::span<const std::uint32_t> heads) {
-    return measured_group_error(source, heads, shared_head_maps(source, statistics, heads), sequences, window);
+  const Eigen::MatrixXd outputs = source.output.cast<double>();
+  Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(outputs.cols(), outputs.cols());  // W_o^T W_o
+  gram.selfadjointView<Eigen::Lower>().rankUpdate(outputs.transpose());
+  gram.triangularView<Eigen::StrictlyUpper>() = gram.transpose();
+  std::vector<Eigen::MatrixXd> costs;
+  for (std::uint32_t head = 0; head < source.kv_heads; ++head) costs.push_back(value_cost(source, head));
+  return [&source, &statistics, sequences, window, gram = std::move(gram),
+          costs = std::move(costs)](std::span<const std::uint32_t> heads) {
+    std::vector<Eigen::MatrixXd> group_costs;
+    for (const std::uint32_t head : heads) group_costs.push_back(costs[head]);
+    const GroupMaps maps = shared_head_maps(source, statistics, heads, group_costs);
+    const Eigen::Index width = source.queries_per_kv_head() * Eigen::Index{source.head_dim};
+    return lost_moments(source, heads, maps, sequences, window).cwiseProduct(group_gram(gram, heads, width)).sum();
   };
 }
 

@@ -9,8 +9,8 @@
 namespace regroup {
 namespace {
 
-// Eigenvalues below this share of the largest are rounding noise of the double-precision moments.
-constexpr double kNoise = 1e-13;
+// Eigenvalues below this share of the largest are taken for rounding noise: moments may have been summed in float.
+constexpr double kNoise = 1e-9;
 
 // R with R^T R = cost.
 Eigen::MatrixXd square_root(const Eigen::MatrixXd& cost) {
@@ -177,6 +177,13 @@ Eigen::MatrixXd unrotated_key_cost(const AttentionLayer& source, const LayerStat
 
 GroupMaps shared_head_maps(const AttentionLayer& source, const LayerStatistics& statistics,
                            std::span<const std::uint32_t> heads) {
+  std::vector<Eigen::MatrixXd> value_costs;
+  for (const std::uint32_t head : heads) value_costs.push_back(value_cost(source, head));
+  return shared_head_maps(source, statistics, heads, value_costs);
+}
+
+GroupMaps shared_head_maps(const AttentionLayer& source, const LayerStatistics& statistics,
+                           std::span<const std::uint32_t> heads, std::span<const Eigen::MatrixXd> value_costs) {
   const Eigen::Index dim = source.head_dim, planes = source.rotary_dims / 2, rest = dim - 2 * planes;
   const Eigen::Index n = source.kv_heads;
   REGROUP_CHECK(!source.qk_norm && statistics.value_gram.rows() == n * dim && statistics.value_gram.cols() == n * dim);
@@ -194,8 +201,8 @@ GroupMaps shared_head_maps(const AttentionLayer& source, const LayerStatistics& 
       maps[j].query_planes[p] = std::conj(plane.out[static_cast<Eigen::Index>(j)]);
     }
   }
-  std::vector<Eigen::MatrixXd> costs;
   if (rest > 0) {
+    std::vector<Eigen::MatrixXd> costs;
     for (const std::uint32_t head : heads) costs.push_back(unrotated_key_cost(source, statistics, head));
     SharedSubspace keys = shared_subspace(group_gram(statistics.unrotated_key_gram, heads, rest), costs);
     for (std::size_t j = 0; j < heads.size(); ++j) {
@@ -203,9 +210,8 @@ GroupMaps shared_head_maps(const AttentionLayer& source, const LayerStatistics& 
       maps[j].query_rest = keys.out[j].transpose();
     }
   }
-  costs.clear();
-  for (const std::uint32_t head : heads) costs.push_back(value_cost(source, head));
-  SharedSubspace values = shared_subspace(group_gram(statistics.value_gram, heads, dim), costs);
+  REGROUP_CHECK(value_costs.size() == heads.size());
+  SharedSubspace values = shared_subspace(group_gram(statistics.value_gram, heads, dim), value_costs);
   for (std::size_t j = 0; j < heads.size(); ++j) {
     maps[j].value = std::move(values.in[j]);
     maps[j].output = std::move(values.out[j]);

@@ -45,6 +45,9 @@ Eigen::MatrixXd value_cost(const AttentionLayer& source, std::uint32_t head);
 // itself. A layer with qk_norm has no such maps.
 GroupMaps shared_head_maps(const AttentionLayer& source, const LayerStatistics& statistics,
                            std::span<const std::uint32_t> heads);
+// The same, with value_cost of every head at hand.
+GroupMaps shared_head_maps(const AttentionLayer& source, const LayerStatistics& statistics,
+                           std::span<const std::uint32_t> heads, std::span<const Eigen::MatrixXd> value_costs);
 
 // Second moments of a group, cut out of those of the layer.
 Eigen::MatrixXcd group_plane_gram(const Eigen::MatrixXcd& gram, std::span<const std::uint32_t> heads);

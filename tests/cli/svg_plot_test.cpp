@@ -27,7 +27,8 @@ std::vector<std::pair<double, double>> line_of(const std::string& svg) {
   const std::size_t end = svg.find("\" fill=\"none\" stroke=\"#0072b2\"");
   const std::size_t begin = svg.rfind("d=\"", end) + 3;
   std::string path = svg.substr(begin, end - begin);
-  std::replace_if(path.begin(), path.end(), [](char c) { return c == 'M' || c == 'L'; }, ' ');
+  std::replace_if(
+      path.begin(), path.end(), [](char c) { return c == 'M' || c == 'L'; }, ' ');
   const char* at = path.c_str();
   for (char* next = nullptr;; at = next) {
     const double x = std::strtod(at, &next);
@@ -69,10 +70,9 @@ TEST(SvgPlot, LinearAxesKeepProportionsFromZero) {
 
 TEST(SvgPlot, ShowsEverySeriesPointAndErrorBar) {
   Plot plot = doubling();
-  plot.series.push_back(
-      {.name = "paper", .points = {{1, 20, 5}, {8, 30, 5, "MHA"}}, .line = false, .dashed = true});
+  plot.series.push_back({.name = "paper", .points = {{1, 20, 5}, {8, 30, 5, "MHA"}}, .line = false, .dashed = true});
   const std::string svg = svg_plot(plot);
-  EXPECT_EQ(count(svg, "<circle"), 3u + 1);  // and one in the legend
+  EXPECT_EQ(count(svg, "<circle"), 3u + 1);         // and one in the legend
   EXPECT_EQ(count(svg, "<rect x=\""), 1u + 2 + 1);  // the frame, two squares, one in the legend
   EXPECT_EQ(count(svg, ">MHA</text>"), 1u);
   EXPECT_EQ(count(svg, ">measured</text>"), 1u);

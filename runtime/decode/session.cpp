@@ -16,9 +16,6 @@ namespace {
 // rare.
 constexpr std::uint32_t kShortestRecording = 256;
 
-// Rows of logits held at once when all are wanted: a vocabulary of 262144 then takes 16 MiB.
-constexpr std::uint32_t kLogitRows = 16;
-
 }  // namespace
 
 std::uint32_t usable_context(const Model& model, std::uint32_t asked) {
@@ -36,10 +33,12 @@ Session::Session(const Model& model, const Grouping& grouping, const SessionOpti
       context_(usable_context(model, options.context)),
       cache_(std::make_unique<KvCache>(model.device(), model.config(), grouping.plan().groups(), options.cache_type,
                                        context_)),
-      activations_(std::make_unique<StepActivations>(model, std::max(options.prefill_chunk, 1u), kLogitRows, context_)),
+      activations_(std::make_unique<StepActivations>(model, std::max(options.prefill_chunk, 1u),
+                                                     std::max(options.logit_rows, 1u), context_)),
       state_(model.device(), MemoryUse::kDevice, "decode state"),
       readback_(model.device(), MemoryUse::kReadback, "chosen token") {
   options_.prefill_chunk = std::max(options.prefill_chunk, 1u);
+  options_.logit_rows = std::max(options.logit_rows, 1u);
   step_tokens_ = &state_.buffer(options_.prefill_chunk * 4ull, "tokens");
   step_positions_ = &state_.buffer(options_.prefill_chunk * 4ull, "positions");
   history_ = &state_.buffer((context_ + 1ull) * 4, "history");
@@ -161,7 +160,7 @@ void Session::all_logits(std::span<const std::uint32_t> tokens, const LogitConsu
   check_prompt(model_, tokens, context_, tokens_.size());
   const std::uint32_t vocabulary = model_.config().vocabulary;
   const std::uint32_t stride = activations_->logits.stride;
-  const std::size_t most = std::min<std::size_t>(kLogitRows, options_.prefill_chunk);
+  const std::size_t most = most_logit_rows();
   for (std::size_t at = 0; at < tokens.size();) {
     const std::size_t count = std::min(most, tokens.size() - at);
     run_chunk(tokens.subspan(at, count), LogitRows::kAll, cancel);
@@ -175,6 +174,13 @@ void Session::all_logits(std::span<const std::uint32_t> tokens, const LogitConsu
     at += count;
     if (progress) progress("logits", static_cast<double>(at) / static_cast<double>(tokens.size()));
   }
+}
+
+Activations Session::device_logits(std::span<const std::uint32_t> tokens, const CancelFlag* cancel) {
+  check_prompt(model_, tokens, context_, tokens_.size());
+  REGROUP_CHECK(tokens.size() <= most_logit_rows());
+  run_chunk(tokens, LogitRows::kAll, cancel);
+  return activations_->logits;
 }
 
 std::vector<float> Session::last_logits() const {

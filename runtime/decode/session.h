@@ -2,6 +2,7 @@
 // that changes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +26,8 @@ struct SessionOptions {
   std::uint32_t context = 0;  // positions; 0: the model's trained context, at most kDefaultContext
   CacheType cache_type = CacheType::kF16;
   std::uint32_t prefill_chunk = 128;  // tokens per prefill step; larger ones only lengthen the wait after Ctrl-C
+  std::uint32_t logit_rows = 16;  // rows of logits held at once when all are wanted: 16 take 16 MiB at a vocabulary of
+                                  // 262144; more make all_logits() faster
   SamplingSettings sampling;
   bool timestamps = false;  // measure every dispatch of decoding steps
 };
@@ -72,6 +75,11 @@ class Session {
   using LogitConsumer = std::function<void(std::size_t first, std::span<const float> rows)>;
   void all_logits(std::span<const std::uint32_t> tokens, const LogitConsumer& rows, const CancelFlag* cancel = nullptr,
                   const Progress& progress = {});
+
+  // Feeds `tokens`, at most most_logit_rows() of them, and leaves the logits of all on the device, [tokens,
+  // vocabulary], until the next call.
+  Activations device_logits(std::span<const std::uint32_t> tokens, const CancelFlag* cancel = nullptr);
+  std::uint32_t most_logit_rows() const { return std::min(options_.logit_rows, options_.prefill_chunk); }
 
   // The logits that the last choice was made from.
   std::vector<float> last_logits() const;

@@ -127,14 +127,17 @@ KernelProfile DeviceChoice::profile(const Device& device) const {
 
 void GroupsChoice::add_options(CLI::App& command) {
   command.add_option("--groups", groups, "KV groups: one number for all layers (4), or one per layer (8,8,4,2)");
+  add_method_options(command);
+}
+
+void GroupsChoice::add_method_options(CLI::App& command) {
   command.add_option("--method", method, "how heads are merged: mean (the paper's), first, random")
       ->capture_default_str();
 }
 
-GroupPlan GroupsChoice::plan(const ModelConfig& config) const {
-  const PoolMethod pool = pool_method_from_name(method);
-  if (groups.empty()) return GroupPlan::identity(config);
-  return GroupPlan::contiguous(config, GroupPlan::parse_groups(groups), pool, seed);
+std::vector<std::uint32_t> GroupsChoice::per_layer(const ModelConfig& config) const {
+  if (groups.empty()) return GroupPlan::identity(config).groups();
+  return GroupPlan::contiguous(config, GroupPlan::parse_groups(groups), PoolMethod::kMean).groups();
 }
 
 std::string groups_text(const std::vector<std::uint32_t>& groups) {

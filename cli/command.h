@@ -62,7 +62,10 @@ struct GroupsChoice {
   std::uint64_t seed = 0;
 
   void add_options(CLI::App& command);
-  GroupPlan plan(const ModelConfig& config) const;
+  // All but --groups, for commands that take several.
+  void add_method_options(CLI::App& command);
+  // One number per layer; without --groups those of the checkpoint. Throws kUsage.
+  std::vector<std::uint32_t> per_layer(const ModelConfig& config) const;
 };
 
 // "8" when all layers are alike, otherwise "8,8,4,2".

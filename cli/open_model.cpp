@@ -20,7 +20,8 @@ OpenModel open_model(const OpenOptions& options) {
   opened.outline = read_outline(opened.file);
   const ModelConfig& config = opened.outline.config;
   check_cache_type(config, cache_type);
-  GroupPlan plan = options.groups.plan(config);
+  pool_method_from_name(options.groups.method);
+  const std::vector<std::uint32_t> groups = options.groups.per_layer(config);
   opened.tokenizer = load_tokenizer(opened.file, config.vocabulary);
   if (opened.tokenizer && !opened.tokenizer->warning().empty() && !options.device.quiet)
     note(opened.tokenizer->warning());
@@ -30,14 +31,21 @@ OpenModel open_model(const OpenOptions& options) {
   opened.profile = options.device.profile(*opened.device);
   const std::uint32_t context =
       options.context != 0 ? options.context : std::min(config.context_length, kDefaultContext);
-  const MemoryPlan memory = plan_memory(*opened.device, opened.profile, opened.file, opened.outline, plan.groups(),
-                                        cache_type, context, options.prefill_chunk);
+  const MemoryPlan memory = plan_memory(*opened.device, opened.profile, opened.file, opened.outline, groups, cache_type,
+                                        context, options.prefill_chunk);
   if (!options.device.quiet) note(memory.describe());
   require_fit(memory, config, cache_type);
   opened.model = Model::load(*opened.device, opened.profile, opened.file, progress_on_stderr(options.device.quiet),
                              &interrupt_flag());
-  opened.grouping = std::make_unique<Grouping>(*opened.model, std::move(plan));
+  opened.grouping = make_grouping(opened, options.groups, groups, options.device.quiet);
   return opened;
+}
+
+std::unique_ptr<Grouping> make_grouping(const OpenModel& opened, const GroupsChoice& choice,
+                                        const std::vector<std::uint32_t>& groups, bool) {
+  return std::make_unique<Grouping>(
+      *opened.model,
+      GroupPlan::contiguous(opened.outline.config, groups, pool_method_from_name(choice.method), choice.seed));
 }
 
 }  // namespace regroup::cli

@@ -40,4 +40,8 @@ struct OpenOptions {
 // Throws what the layers throw. Prints the memory plan on stderr unless quiet.
 OpenModel open_model(const OpenOptions& options);
 
+// The grouping with `groups` (one number per layer) by the chosen method. Throws kUsage, kOutOfMemory.
+std::unique_ptr<Grouping> make_grouping(const OpenModel& opened, const GroupsChoice& choice,
+                                        const std::vector<std::uint32_t>& groups, bool quiet);
+
 }  // namespace regroup::cli

@@ -194,7 +194,8 @@ void Session::regroup(const Grouping& grouping, RegroupMode mode, const CancelFl
   };
   std::unique_ptr<KvCache> cache = fresh();
   const std::vector<std::uint32_t> history = tokens_;
-  if (mode == RegroupMode::kPoolCache && !history.empty()) {
+  const bool can_pool = !grouping_->has_merged_layers() && !grouping.has_merged_layers();
+  if (mode == RegroupMode::kPoolCache && can_pool && !history.empty()) {
     pool_cache(*grouping_, grouping, *cache_, *cache, static_cast<std::uint32_t>(history.size()));
     cache_ = std::move(cache);
     grouping_ = &grouping;

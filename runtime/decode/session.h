@@ -84,7 +84,8 @@ class Session {
   // The logits that the last choice was made from.
   std::vector<float> last_logits() const;
 
-  // Goes on with another grouping of the same model. Throws kOutOfMemory (the session then still has the old one).
+  // Goes on with another grouping of the same model; kPoolCache means kReprefill where one of the two has merged
+  // layers. Throws kOutOfMemory (the session then still has the old one).
   void regroup(const Grouping& grouping, RegroupMode mode, const CancelFlag* cancel = nullptr);
 
   // Forgets everything but the first `count` tokens; the next call must be prefill().

@@ -14,6 +14,32 @@ std::vector<float> pooled_bias(const LayerPlan& plan, std::uint32_t head_dim, co
   return out;
 }
 
+// Rows of one matrix after those of another, all of one format.
+class MergedRows : public RowSource {
+ public:
+  MergedRows(std::vector<std::span<const std::byte>> parts, std::size_t row_bytes)
+      : parts_(std::move(parts)), row_bytes_(row_bytes) {}
+  std::span<const std::byte> row(std::uint32_t index) const override {
+    std::size_t at = index * row_bytes_;
+    for (const auto& part : parts_) {
+      if (at < part.size()) return part.subspan(at, row_bytes_);
+      at -= part.size();
+    }
+    REGROUP_CHECK(false);
+  }
+
+ private:
+  std::vector<std::span<const std::byte>> parts_;
+  std::size_t row_bytes_;
+};
+
+BufferView upload_bias(Device& device, Arena& arena, std::vector<float> values) {
+  values.resize((values.size() + 31) / 32 * 32);
+  const Buffer& buffer = arena.buffer(values.size() * 4, "merged bias");
+  upload_values<float>(device, buffer, values);
+  return buffer;
+}
+
 }  // namespace
 
 Grouping::Grouping(const Model& model, GroupPlan plan)
@@ -75,6 +101,47 @@ Grouping::Grouping(const Model& model, GroupPlan plan)
     layers_.push_back(std::move(parts));
   }
   if (!list.empty()) list.run();
+}
+
+void Grouping::replace(std::uint32_t l, const MergedProjections& merged) {
+  const ModelConfig& config = model_.config();
+  const std::uint32_t queries = config.query_columns(), keys = merged.groups * config.head_dim;
+  const std::size_t row = row_bytes(merged.format, config.hidden), output_row = row_bytes(merged.format, queries);
+  REGROUP_CHECK(merged.groups > 0 && config.layers[l].kv_heads % merged.groups == 0);
+  REGROUP_CHECK(merged.query.size() == queries * row && merged.key.size() == keys * row);
+  REGROUP_CHECK(merged.value.size() == keys * row && merged.output.size() == config.hidden * output_row);
+  const bool biased = !merged.query_bias.empty();
+  REGROUP_CHECK(merged.query_bias.size() == (biased ? queries : 0) && merged.key_bias.size() == (biased ? keys : 0) &&
+                merged.value_bias.size() == merged.key_bias.size());
+
+  Device& device = model_.device();
+  const std::uint32_t panel_rows = model_.profile().panel_rows;
+  std::vector<Projection> parts;
+  const auto add = [&](std::initializer_list<std::span<const std::byte>> matrices,
+                       std::initializer_list<std::span<const float>> biases, std::uint32_t y_offset) {
+    std::uint64_t bytes = 0;
+    for (const auto& matrix : matrices) bytes += matrix.size();
+    const PanelLayout layout{merged.format, static_cast<std::uint32_t>(bytes / row), config.hidden, panel_rows};
+    Projection& part = parts.emplace_back();
+    part.matrix = upload_matrix(device, arena_, layout, MergedRows(matrices, row), "merged projections");
+    part.y_offset = y_offset;
+    std::vector<float> bias;
+    for (const auto& values : biases) bias.insert(bias.end(), values.begin(), values.end());
+    if (biased) part.bias = upload_bias(device, arena_, std::move(bias));
+  };
+  if (queries % panel_rows == 0 && keys % panel_rows == 0) {
+    add({merged.query, merged.key, merged.value}, {merged.query_bias, merged.key_bias, merged.value_bias}, 0);
+  } else {
+    add({merged.query}, {merged.query_bias}, 0);
+    add({merged.key}, {merged.key_bias}, queries);
+    add({merged.value}, {merged.value_bias}, queries + keys);
+  }
+  layers_[l] = std::move(parts);
+  Projection output = model_.layer(l).attention_output;
+  output.matrix = upload_matrix(device, arena_, {merged.format, config.hidden, queries, panel_rows},
+                                MergedRows({merged.output}, output_row), "merged output projection");
+  outputs_[l] = std::move(output);
+  plan_.layers[l] = {merged.groups, {}};
 }
 
 }  // namespace regroup

@@ -13,7 +13,12 @@ shared vec2 shared_largest[128];
 shared uvec2 shared_best[128];
 shared vec3 shared_sums[128];
 
-const float kLowest = uintBitsToFloat(0xff7fffffu);  // every column beats it but -infinity and NaN
+#define LOWEST -3.4028235e38  // every column beats it but -infinity and NaN
+
+// SwiftShader's exp makes a number of NaN.
+vec4 exponentials(vec4 x) {
+  return mix(exp(x), x, isnan(x));
+}
 
 void main() {
   uint lane = gl_LocalInvocationID.x;
@@ -22,7 +27,7 @@ void main() {
   uint logits_row = push.logits_offset + row * push.logits_stride;
   uint chunks = (push.columns + 3u) / 4u;
 
-  vec2 largest = vec2(kLowest);
+  vec2 largest = vec2(LOWEST);
   uvec2 best = uvec2(0);
   for (uint c = lane; c < chunks; c += workgroup_size) {
     vec4 a = baseline[baseline_row + c];
@@ -60,9 +65,9 @@ void main() {
     vec4 a = baseline[baseline_row + c] - largest.x;
     vec4 b = logits[logits_row + c] - largest.y;
     bvec4 inside = lessThan(uvec4(4u * c) + uvec4(0, 1, 2, 3), uvec4(push.columns));
-    vec4 weight_a = mix(vec4(0.0), exp(a), inside);
+    vec4 weight_a = mix(vec4(0.0), exponentials(a), inside);
     sum_a += weight_a;
-    sum_b += mix(vec4(0.0), exp(b), inside);
+    sum_b += mix(vec4(0.0), exponentials(b), inside);
     apart += mix(vec4(0.0), weight_a * (a - b), notEqual(weight_a, vec4(0.0)));  // 0 log 0 = 0
   }
   shared_sums[lane] = vec3(dot(sum_a, vec4(1.0)), dot(sum_b, vec4(1.0)), dot(apart, vec4(1.0)));

@@ -106,6 +106,80 @@ TEST_F(DocumentsTest, LogitsWritesTheArray) {
   EXPECT_EQ(run["tokens"], Json(Ids{best}));
 }
 
+// A short text from the recorded evaluation of transformers.
+nlohmann::json recorded_evaluation() {
+  std::ifstream in(REGROUP_SOURCE_DIR "/tests/data/evaluation.json");
+  return nlohmann::json::parse(in);
+}
+
+TEST_F(DocumentsTest, EvalAgreesWithTransformers) {
+  const Json recorded = recorded_evaluation();
+  std::ofstream(file("text.txt"), std::ios::binary) << recorded["text"].get<std::string>();
+  const std::string chunk = std::to_string(recorded["chunk_tokens"].get<int>());
+  const Json json = document({"eval", "-q", "-m", bundled(), "-f", file("text.txt"), "-c", chunk, "--groups", "8",
+                              "--groups", "4", "--groups", "1"});
+  expect_keys(json, {"perplexity", "kl_mean", "kl_p99", "same_top", "tokens", "baseline", "rows", "chunks"});
+  ASSERT_EQ(json["rows"].size(), recorded["results"].size());
+  for (std::size_t i = 0; i < json["rows"].size(); ++i) {
+    const Json& row = json["rows"][i];
+    const Json& expected = recorded["results"][i];
+    expect_keys(row, {"groups", "method", "perplexity", "kl_mean", "kl_p99", "same_top", "tokens"});
+    EXPECT_EQ(row["groups"][0], expected["groups"]);
+    EXPECT_EQ(row["tokens"], expected["tokens"]);
+    const double perplexity = expected["perplexity"], divergence = expected["kl_mean"];
+    EXPECT_NEAR(row["perplexity"].get<double>(), perplexity, 1e-4 * perplexity);
+    EXPECT_NEAR(row["kl_mean"].get<double>(), divergence, 1e-3 * divergence);
+  }
+  EXPECT_EQ(json["kl_mean"], 0.0);
+  EXPECT_EQ(json["same_top"], 1.0);
+  EXPECT_EQ(json["perplexity"], json["baseline"]["perplexity"]);
+}
+
+TEST_F(DocumentsTest, EvalAgainstAnotherModel) {
+  std::ofstream(file("text.txt"), std::ios::binary) << recorded_evaluation()["text"].get<std::string>().substr(0, 300);
+  // The same file opened a second time predicts the same.
+  const Json same = document({"eval", "-q", "-m", bundled(), "-f", file("text.txt"), "--baseline", bundled()});
+  EXPECT_EQ(same["kl_mean"], 0.0);
+  EXPECT_EQ(same["same_top"], 1.0);
+  // A quantised cache costs a little.
+  const Json cache = document({"eval", "-q", "-m", bundled(), "-f", file("text.txt"), "--kv", "q4_0"});
+  EXPECT_GT(cache["kl_mean"].get<double>(), 0.0);
+  EXPECT_LT(cache["kl_mean"].get<double>(), 0.5);
+}
+
+TEST_F(DocumentsTest, SweepHasARowForEverySetting) {
+  std::ofstream(file("text.txt"), std::ios::binary) << recorded_evaluation()["text"].get<std::string>().substr(0, 300);
+  const std::string csv = file("sweep.csv");
+  const Json json = document({"sweep",    "-q",  "-m",        bundled(),    "-f", file("text.txt"),
+                              "--groups", "8,2", "--methods", "mean,first", "-d", "0,40",
+                              "-n",       "2",   "-p",        "8",          "-r", "1",
+                              "--csv",    csv,   "--svg",     svg});
+  // All heads once, two groups by each method.
+  ASSERT_EQ(json["rows"].size(), 3u);
+  const std::pair<int, const char*> expected[] = {{8, "none"}, {2, "mean"}, {2, "first"}};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Json& row = json["rows"][i];
+    expect_keys(row, {"groups", "method", "perplexity", "kl_mean", "kl_p99", "same_top", "tokens", "ms_per_token",
+                      "prefill_tokens_per_second", "kv_bytes_per_token"});
+    EXPECT_EQ(row["groups"], Json(std::vector<int>(4, expected[i].first)));
+    EXPECT_EQ(row["method"], expected[i].second);
+    ASSERT_EQ(row["ms_per_token"].size(), 2u);
+    EXPECT_EQ(row["ms_per_token"][1]["depth"], 40);
+    for (const Json& time : row["ms_per_token"]) EXPECT_GT(time["ms"].get<double>(), 0.0);
+    EXPECT_GT(row["prefill_tokens_per_second"].get<double>(), 0.0);
+  }
+  EXPECT_EQ(json["rows"][0]["kl_mean"].get<double>() < 1e-3, true);
+  EXPECT_GT(json["rows"][1]["kl_mean"].get<double>(), 0.1);
+  EXPECT_EQ(json["rows"][0]["kv_bytes_per_token"].get<int>(), 4 * json["rows"][1]["kv_bytes_per_token"].get<int>());
+  std::ifstream table(csv);
+  std::string line;
+  std::vector<std::string> lines;
+  while (std::getline(table, line)) lines.push_back(line);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_TRUE(lines[0].starts_with("groups,method,perplexity,kl_mean"));
+  EXPECT_TRUE(lines[2].starts_with("\"2\",mean,"));
+}
+
 TEST_F(DocumentsTest, Info) {
   const Json json = document({"info", bundled()});
   expect_keys(json, {"path", "kind", "architecture", "name", "parameters", "file_bytes", "layers", "hidden",

@@ -16,7 +16,7 @@ namespace {
 
 struct SweepOptions {
   OpenOptions open;
-  std::string text_file, csv;
+  std::string text_file, csv, svg;
   std::vector<std::string> groups = {"all"}, methods = {"mean"};
   std::vector<std::uint32_t> depths = {0, 1024};
   std::uint32_t generated = 16, prompt = 128, repetitions = 3, most_chunks = 0;
@@ -123,6 +123,14 @@ int sweep(const SweepOptions& given) {
   const std::string model =
       opened.outline.config.name.empty() ? opened.file.path().filename().string() : opened.outline.config.name;
   if (!options.csv.empty()) write_file(options.csv, sweep_csv(rows));
+  if (!options.svg.empty()) {
+    const ModelConfig& config = opened.outline.config;
+    const std::string model = config.name.empty() ? opened.file.path().filename().string() : config.name;
+    write_file(options.svg,
+               sweep_svg(rows, model,
+                         fmt::format("{} tokens scored, KV cache {}; {}, {}", cut.scored_tokens(), options.open.kv,
+                                     opened.device->info().name, opened.device->info().driver)));
+  }
   if (options.json) {
     print_json({{"model", opened.file.path().string()},
                 {"text", options.text_file},
@@ -147,7 +155,7 @@ int sweep(const SweepOptions& given) {
 std::function<int()> add_sweep(CLI::App& app) {
   CLI::App* command = app.add_subcommand("sweep",
                                          "Example:\n  regroup sweep -m smollm2-135m -f text.txt --groups all --methods "
-                                         "mean,auto -d 0,1024\n\n"
+                                         "mean,auto -d 0,1024 --svg sweep.svg\n\n"
                                          "For every number of groups and method: perplexity and divergence (as "
                                          "`regroup eval`), milliseconds per token at\n"
                                          "each context depth, prefill speed and cache bytes.");
@@ -176,6 +184,7 @@ std::function<int()> add_sweep(CLI::App& app) {
   command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0; the baseline's is f32")
       ->capture_default_str();
   command->add_option("--csv", o.csv, "also write the rows to this CSV file");
+  command->add_option("--svg", o.svg, "also draw time and quality against G to this SVG file");
   command->add_flag("--json", o.json, "one JSON document on stdout");
   o.open.device.add_options(*command);
   return [options] { return sweep(*options); };

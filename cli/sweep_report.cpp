@@ -26,6 +26,39 @@ std::string aligned(const std::vector<std::vector<std::string>>& lines) {
   return out;
 }
 
+double mean_groups(const SweepRow& row) {
+  return std::accumulate(row.groups.begin(), row.groups.end(), 0.0) / static_cast<double>(row.groups.size());
+}
+
+// The series of that name, made where there is none.
+PlotSeries& series_named(Plot& plot, const std::string& name) {
+  for (PlotSeries& series : plot.series) {
+    if (series.name == name) return series;
+  }
+  return plot.series.emplace_back(PlotSeries{.name = name});
+}
+
+void order_points(Plot& plot) {
+  for (PlotSeries& series : plot.series) {
+    std::sort(series.points.begin(), series.points.end(),
+              [](const PlotPoint& a, const PlotPoint& b) { return a.x < b.x; });
+  }
+}
+
+// Two documents in one: an svg element may stand inside another.
+std::string side_by_side(const Plot& left, const Plot& right) {
+  const auto placed = [](const Plot& plot, int x) {
+    std::string text = svg_plot(plot);
+    const std::size_t element = text.find("<svg ");
+    text.erase(0, element);  // no XML declaration inside
+    return text.insert(5, fmt::format("x=\"{}\" ", x));
+  };
+  // The caption below a picture is a tenth of its width at most.
+  const int height = std::max(left.height, right.height) + left.width / 10;
+  return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\">\n{}{}</svg>\n",
+                     left.width + right.width, height, placed(left, 0), placed(right, left.width));
+}
+
 }  // namespace
 
 std::string sweep_table(const std::vector<SweepRow>& rows) {
@@ -81,6 +114,53 @@ Json sweep_json(const std::vector<SweepRow>& rows) {
                     {"kv_bytes_per_token", row.kv_bytes_per_token}});
   }
   return list;
+}
+
+std::string sweep_svg(const std::vector<SweepRow>& rows, const std::string& model, const std::string& caption) {
+  std::vector<double> groups;
+  for (const SweepRow& row : rows) groups.push_back(mean_groups(row));
+  std::sort(groups.begin(), groups.end());
+  groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
+  const PlotAxis x{.label = "KV groups G", .scale = AxisScale::kLog2, .ticks = groups};
+  Plot time{.title = model + ": time per token",
+            .caption = caption,
+            .x = x,
+            .y = {.label = "ms per token", .from_zero = true},
+            .width = 520,
+            .height = 400};
+  Plot quality{.title = "Quality without training",
+               .caption = {},
+               .x = x,
+               .y = {.label = "perplexity", .scale = AxisScale::kLog10},
+               .width = 520,
+               .height = 400};
+  // Time hardly depends on the method: that of the first one stands for all.
+  const auto same_groups = [](const SweepRow& a, const SweepRow& b) { return a.groups == b.groups; };
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const SweepRow& row = rows[i];
+    const bool first = std::none_of(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(i),
+                                    [&](const SweepRow& before) { return same_groups(before, row); });
+    for (const DepthTime& at : row.times) {
+      if (first) {
+        series_named(time, fmt::format("{} tokens cached", at.depth))
+            .points.push_back({.x = mean_groups(row), .y = at.ms_per_token});
+      }
+    }
+    if (row.method != "none") {
+      series_named(quality, row.method).points.push_back({.x = mean_groups(row), .y = row.quality.perplexity});
+    }
+  }
+  // The model itself is where every method begins.
+  for (const SweepRow& row : rows) {
+    if (row.method != "none") continue;
+    if (quality.series.empty()) series_named(quality, "none");
+    for (PlotSeries& series : quality.series) {
+      series.points.push_back({.x = mean_groups(row), .y = row.quality.perplexity});
+    }
+  }
+  order_points(time);
+  order_points(quality);
+  return side_by_side(time, quality);
 }
 
 }  // namespace regroup::cli

@@ -1,4 +1,4 @@
-// What a sweep measured, as a table, CSV and JSON.
+// What a sweep measured, as a table, CSV, JSON and a picture.
 #pragma once
 
 #include <cstdint>
@@ -28,5 +28,8 @@ struct SweepRow {
 std::string sweep_table(const std::vector<SweepRow>& rows);
 std::string sweep_csv(const std::vector<SweepRow>& rows);
 Json sweep_json(const std::vector<SweepRow>& rows);
+// Time per token (a line per depth) and perplexity (a line per method) against G, side by side: Figure 6 of Ainslie et
+// al. 2023 with quality beside it. Rows whose layers differ in G stand at their mean.
+std::string sweep_svg(const std::vector<SweepRow>& rows, const std::string& model, const std::string& caption);
 
 }  // namespace regroup::cli

@@ -149,7 +149,7 @@ TEST_F(DocumentsTest, EvalAgainstAnotherModel) {
 
 TEST_F(DocumentsTest, SweepHasARowForEverySetting) {
   std::ofstream(file("text.txt"), std::ios::binary) << recorded_evaluation()["text"].get<std::string>().substr(0, 300);
-  const std::string csv = file("sweep.csv");
+  const std::string csv = file("sweep.csv"), svg = file("sweep.svg");
   const Json json = document({"sweep",    "-q",  "-m",        bundled(),    "-f", file("text.txt"),
                               "--groups", "8,2", "--methods", "mean,first", "-d", "0,40",
                               "-n",       "2",   "-p",        "8",          "-r", "1",
@@ -178,6 +178,12 @@ TEST_F(DocumentsTest, SweepHasARowForEverySetting) {
   ASSERT_EQ(lines.size(), 4u);
   EXPECT_TRUE(lines[0].starts_with("groups,method,perplexity,kl_mean"));
   EXPECT_TRUE(lines[2].starts_with("\"2\",mean,"));
+  std::stringstream picture;
+  picture << std::ifstream(svg).rdbuf();
+  EXPECT_TRUE(picture.str().starts_with("<svg"));
+  for (const char* part : {"KV groups", "ms per token", "perplexity", "40 tokens cached", "first", "</svg>"}) {
+    EXPECT_NE(picture.str().find(part), std::string::npos) << part;
+  }
 }
 
 TEST_F(DocumentsTest, Info) {

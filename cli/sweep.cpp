@@ -124,8 +124,6 @@ int sweep(const SweepOptions& given) {
       opened.outline.config.name.empty() ? opened.file.path().filename().string() : opened.outline.config.name;
   if (!options.csv.empty()) write_file(options.csv, sweep_csv(rows));
   if (!options.svg.empty()) {
-    const ModelConfig& config = opened.outline.config;
-    const std::string model = config.name.empty() ? opened.file.path().filename().string() : config.name;
     write_file(options.svg,
                sweep_svg(rows, model,
                          fmt::format("{} tokens scored, KV cache {}; {}, {}", cut.scored_tokens(), options.open.kv,

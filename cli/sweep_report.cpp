@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <algorithm>
+#include <numeric>
 
+#include "cli/svg_plot.h"
 #include "runtime/decode/memory_plan.h"
 
 namespace regroup::cli {

@@ -137,6 +137,18 @@ ShaderReflection reflect_shader(std::span<const std::uint32_t> words) {
   }
   std::sort(reflection.bindings.begin(), reflection.bindings.end(),
             [](const ReflectedBinding& a, const ReflectedBinding& b) { return a.binding < b.binding; });
+  // A shader may see one buffer as several types; it is one binding all the same.
+  std::vector<ReflectedBinding> merged;
+  for (const ReflectedBinding& next : reflection.bindings) {
+    if (merged.empty() || merged.back().binding != next.binding) {
+      merged.push_back(next);
+      continue;
+    }
+    REGROUP_CHECK(merged.back().kind == next.kind);
+    merged.back().reads |= next.reads;
+    merged.back().writes |= next.writes;
+  }
+  reflection.bindings = std::move(merged);
   return reflection;
 }
 

@@ -17,7 +17,7 @@ struct ReflectedBinding {
 };
 
 struct ShaderReflection {
-  std::vector<ReflectedBinding> bindings;  // ascending; all in set 0
+  std::vector<ReflectedBinding> bindings;  // ascending, each once; all in set 0
   std::uint32_t push_constant_bytes = 0;
 };
 

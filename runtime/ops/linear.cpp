@@ -23,7 +23,9 @@ Variant decode_variant(const KernelProfile& profile) {
   if (profile.shape == ProductShape::kColumnsPerLane) {
     return {profile.reduction == Reduction::kSubgroup ? "linear_decode_subgroup" : "linear_decode_shared", 2, 1, false};
   }
-  if (profile.texel_loads) return {"linear_decode_texel", profile.panel_rows, 1, false};
+  if (profile.texel_loads) {
+    return {profile.lanes == 16 ? "linear_decode_texel16" : "linear_decode_texel", profile.panel_rows, 1, false};
+  }
   if (profile.broadcast == Broadcast::kBroadcast) return {"linear_decode_ssbo", profile.panel_rows, 1, false};
   return {"linear_decode_plain", profile.panel_rows, 1, false};
 }
@@ -35,6 +37,10 @@ Variant variant_for(const KernelProfile& profile, std::uint32_t tokens) {
     return tokens <= 4 ? decode_variant(profile) : Variant{"linear_prefill_shared", 64, 32, true};
   }
   if (tokens == 1) return decode_variant(profile);
+  if (profile.texel_loads && profile.lanes == 16) {
+    return tokens <= 4 ? Variant{"linear_prefill_texel16_few", profile.panel_rows, 4, true}
+                       : Variant{"linear_prefill_texel16", profile.panel_rows, 8, true};
+  }
   if (profile.texel_loads) {
     return tokens <= 4 ? Variant{"linear_prefill_texel_few", profile.panel_rows, 4, true}
                        : Variant{"linear_prefill_texel", profile.panel_rows, 8, true};
@@ -55,7 +61,7 @@ void check(const KernelProfile& profile, const Linear& op) {
   const WeightMatrix& weight = op.weight;
   REGROUP_CHECK(op.tokens > 0 && weight.rows > 0 && weight.columns > 0);
   REGROUP_CHECK(weight.panel_rows == profile.panel_rows);
-  REGROUP_CHECK(op.x.offset % 4 == 0 && op.x.stride % 4 == 0);
+  REGROUP_CHECK(op.x.offset % 4 == 0 && op.x.stride % 4 == 0 && op.y.offset % 4 == 0 && op.y.stride % 4 == 0);
   REGROUP_CHECK(!op.norm_gain || op.tokens <= kFusedNormTokens);
   // Texels of gain that every device guarantees.
   REGROUP_CHECK(!op.norm_gain || weight.columns <= 4 * 65536);
@@ -79,6 +85,7 @@ std::uint32_t flags(const Linear& op) {
   if (op.accumulate) bits |= LINEAR_ACCUMULATE;
   if (op.gated == GatedActivation::kSilu) bits |= LINEAR_SILU;
   if (op.gated == GatedActivation::kGeluTanh) bits |= LINEAR_GELU_TANH;
+  if (op.weight.rows % 4 != 0) bits |= LINEAR_RAGGED;
   return bits;
 }
 
@@ -87,6 +94,7 @@ const Kernel& kernel_of(Device& device, const KernelProfile& profile, const Line
   // A row of few blocks leaves half of a larger workgroup idle.
   constants.workgroup_size = std::min(profile.lanes, op.weight.layout().blocks() > 32 ? 64u : 32u);
   constants.with_norm = op.norm_gain ? 1 : 0;
+  constants.flags = flags(op);
   return device.kernel(fmt::format("{}_{}", variant.name, format_info(op.weight.format).name), as_words(constants));
 }
 
@@ -133,7 +141,6 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
     push.x_stride = op.x.stride / 4;
     push.y_offset = op.y.offset + first * op.y.stride;
     push.y_stride = op.y.stride;
-    push.flags = flags(op);
     push.epsilon = op.norm_epsilon;
     Groups grid{(count + variant.tokens - 1) / variant.tokens, groups, 1};
     if (!variant.tiled) grid = {std::min(groups, kMaxGroups), (groups + kMaxGroups - 1) / kMaxGroups, count};

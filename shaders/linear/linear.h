@@ -24,17 +24,21 @@
 
 #define LINEAR_CONSTANTS(CONSTANT)    \
   CONSTANT(0, uint, workgroup_size, 64) \
-  CONSTANT(1, uint, with_norm, 0)
+  CONSTANT(1, uint, with_norm, 0)       \
+  CONSTANT(2, uint, flags, 0)
 REGROUP_SPECIALIZATION(LinearConstants, LINEAR_CONSTANTS)
 
 // rows: of this slice; first_row: of the matrix (where its results, and its biases, begin); skip_chunks: chunks of the buffer before the slice.
 // panel_chunks: chunks of a panel; x_offset, x_stride: in vec4; y_offset, y_stride: in floats; tokens: of this dispatch.
 REGROUP_PUSH_CONSTANTS(LinearPush,
   uint rows; uint first_row; uint skip_chunks; uint panel_chunks; uint columns; uint blocks; uint tokens;
-  uint x_offset; uint x_stride; uint y_offset; uint y_stride; uint flags; float epsilon;)
+  uint x_offset; uint x_stride; uint y_offset; uint y_stride; float epsilon;)
 
+// Constants, not push constants: a CPU driver would go through what a flag leaves out lane by lane, with all lanes masked.
 #define LINEAR_BIAS 1u
 #define LINEAR_ACCUMULATE 2u
 #define LINEAR_SILU 4u
 #define LINEAR_GELU_TANH 8u
 #define LINEAR_GATED 12u
+// Rows are no multiple of four (row-per-lane kernels store one by one then).
+#define LINEAR_RAGGED 16u

@@ -19,7 +19,7 @@ vec4 raw_factors(int j) {
 #if WEIGHT_SUB_BLOCK != 0
   [[unroll]] for (int p = 0; p < 8; ++p) {
     vec4 of_piece = vec4(WEIGHT_Q_RAW_FACTOR(4 * p), WEIGHT_Q_RAW_FACTOR(4 * p + 1), WEIGHT_Q_RAW_FACTOR(4 * p + 2), WEIGHT_Q_RAW_FACTOR(4 * p + 3));
-    factors = mix(factors, of_piece, bvec4(FIRST_X_PIECE + uint(j) * X_PIECE_STEP == uint(p)));
+    factors = mix(factors, of_piece, bvec4(((FIRST_X_PIECE + uint(j) * X_PIECE_STEP) & 7u) == uint(p)));
   }
 #endif
   return factors;
@@ -31,83 +31,93 @@ void main() {
   uint blocks = panel * PANEL_ROWS < push.rows ? push.blocks : 0u;
   // Push constants are read before the loops: lavapipe gathers them anew, lane by lane, wherever they are read inside.
   uint row_chunk = push.skip_chunks + panel * push.panel_chunks + FIRST_ROW_IN_PANEL;
-  uint x_first = push.x_offset + FIRST_X_PIECE;
+  uint x_row = push.x_offset;
 
   vec4 factors[X_PIECES];
   [[unroll]] for (int j = 0; j < X_PIECES; ++j) factors[j] = raw_factors(j);
   vec4 sums = vec4(0.0);
-  // Squares are added one block late, so that the last block, which may hold padding, is left out and taken with a mask afterwards.
-  float squares = 0.0, block_squares = 0.0;
+  // Squares are added one load late, so that the last load, which may hold padding, is left out and taken with a mask afterwards.
+  float squares = 0.0, load_squares = 0.0;
 
   for (uint first = 0u; first < blocks; first += 8u) {
     uint super_chunk = row_chunk + first / 8u * SUPER_BLOCK_CHUNKS;
     WeightHeader headers[ROW_GROUPS];
     [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) headers[r] = load_header(super_chunk, r);
     uint bodies_chunk = super_chunk + HEADER_CHUNKS;
-    uint x_super = x_first + first * 8u;
-    uint gain_super = FIRST_X_PIECE + first * 8u;
 
     uint count = min(8u, blocks - first);
-    for (uint b = 0u; b < count; ++b) {
+    for (uint b = 0u; b < count; b += uint(X_BLOCKS)) {
+      uint piece_index = (first + b) * 8u + FIRST_X_PIECE;
       vec4 pieces[X_PIECES];
-      [[unroll]] for (int j = 0; j < X_PIECES; ++j) pieces[j] = LOAD_X(x_super + b * 8u + uint(j) * X_PIECE_STEP);
+#if X_BLOCKS > 1
+      // A row of an odd number of blocks ends within the last load: what lies beyond counts as zero.
+      bool inside = piece_index < 8u * blocks;
+      piece_index = min(piece_index, 8u * blocks - 1u);
+      pieces[0] = mix(vec4(0.0), LOAD_X(x_row + piece_index), bvec4(inside));
+#else
+      [[unroll]] for (int j = 0; j < X_PIECES; ++j) pieces[j] = LOAD_X(x_row + piece_index + uint(j) * X_PIECE_STEP);
+#endif
       if (with_norm != 0u) {
-        squares += block_squares;
-        block_squares = 0.0;
+        squares += load_squares;
+        load_squares = 0.0;
         [[unroll]] for (int j = 0; j < X_PIECES; ++j) {
-          block_squares += dot(pieces[j], pieces[j]);
-          pieces[j] *= texelFetch(gain, int(gain_super + b * 8u + uint(j) * X_PIECE_STEP));
+          load_squares += dot(pieces[j], pieces[j]);
+          pieces[j] *= texelFetch(gain, int(piece_index + uint(j) * X_PIECE_STEP));
         }
       }
-#if WEIGHT_HAS_MIN
-      vec2 x_sums = sub_block_sums(pieces);
-#endif
+      vec4 plain[X_PIECES] = pieces;
 #if WEIGHT_SUB_BLOCK != 0
       [[unroll]] for (int j = 0; j < X_PIECES; ++j) pieces[j] *= factors[j];
 #endif
-
       vec4 spread[SPREAD_PIECES] = SPREAD_X(pieces);
-      uint body_chunk = bodies_chunk + b * BLOCK_CHUNKS;
-      uvec4 bodies[ROW_GROUPS][WEIGHT_BODY_CHUNKS];
-      [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
-        [[unroll]] for (int c = 0; c < WEIGHT_BODY_CHUNKS; ++c) bodies[r][c] = uvec4(0u);
-      }
-      WeightBlock weights_of[ROW_GROUPS];
-      vec4 parts[SUB_BLOCKS];
-      [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) parts[k] = vec4(0.0);
-      [[unroll]] for (int s = 0; s < STEPS; ++s) {
+
+      [[unroll]] for (int h = 0; h < X_BLOCKS; ++h) {
+        uint block = min(b + uint(h), count - 1u);
+        uint body_chunk = bodies_chunk + block * BLOCK_CHUNKS;
+        uvec4 bodies[ROW_GROUPS][WEIGHT_BODY_CHUNKS];
         [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
-          [[unroll]] for (int c = 0; c < STEP_CHUNKS; ++c) {
-            bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r) * ROW_STEP);
+          [[unroll]] for (int c = 0; c < WEIGHT_BODY_CHUNKS; ++c) bodies[r][c] = uvec4(0u);
+        }
+        WeightBlock weights_of[ROW_GROUPS];
+        vec4 parts[SUB_BLOCKS];
+        [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) parts[k] = vec4(0.0);
+        [[unroll]] for (int s = 0; s < STEPS; ++s) {
+          [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
+            [[unroll]] for (int c = 0; c < STEP_CHUNKS; ++c) {
+              bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r));
+            }
+            weights_of[r] = weight_block(headers[r], bodies[r], block);
           }
-          weights_of[r] = weight_block(headers[r], bodies[r], b);
-        }
-        [[unroll]] for (int n = 0; n < STEP_COLUMNS; ++n) {
-          int i = s * STEP_COLUMNS + STEP_COLUMN(n);
+          [[unroll]] for (int n = 0; n < STEP_COLUMNS; ++n) {
+            int i = s * STEP_COLUMNS + STEP_COLUMN(n);
 #if WEIGHT_SUB_BLOCK == 0
-          sums += OF_ROWS(weight_q, weights_of, i) * X_COLUMN(spread, i);
+            sums += OF_ROWS(weight_q, weights_of, i) * X_COLUMN(spread, 32 * h + i);
 #else
-          parts[i / WEIGHT_SUB_BLOCK] += OF_ROWS(weight_q_raw, weights_of, i) * X_COLUMN(spread, i);
+            parts[i / WEIGHT_SUB_BLOCK] += OF_ROWS(weight_q_raw, weights_of, i) * X_COLUMN(spread, 32 * h + i);
+#endif
+          }
+        }
+#if WEIGHT_SUB_BLOCK != 0
+#if WEIGHT_HAS_MIN
+        vec2 x_sums = sub_block_sums(plain, h);
+#endif
+        [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) {
+          sums += OF_ROWS(weight_scale, weights_of, k) * parts[k];
+#if WEIGHT_HAS_MIN
+          sums += OF_ROWS(weight_min, weights_of, k) * x_sums[k];
 #endif
         }
-      }
-#if WEIGHT_SUB_BLOCK != 0
-      [[unroll]] for (int k = 0; k < SUB_BLOCKS; ++k) {
-        sums += OF_ROWS(weight_scale, weights_of, k) * parts[k];
-#if WEIGHT_HAS_MIN
-        sums += OF_ROWS(weight_min, weights_of, k) * x_sums[k];
 #endif
       }
-#endif
     }
   }
 
   if (with_norm != 0u) {
-    uint last = (push.blocks - 1u) * 8u;
+    uint last = (push.blocks - 1u) / uint(X_BLOCKS) * uint(8 * X_BLOCKS);
     [[unroll]] for (int j = 0; j < X_PIECES; ++j) {
-      uint piece_index = last + uint(j) * X_PIECE_STEP;
-      uvec4 column = (piece_index + FIRST_X_PIECE) * 4u + uvec4(0u, 1u, 2u, 3u);
-      vec4 piece = mix(vec4(0.0), LOAD_X(x_first + piece_index), lessThan(column, uvec4(push.columns)));
+      uint piece_index = last + FIRST_X_PIECE + uint(j) * X_PIECE_STEP;
+      uvec4 column = piece_index * 4u + uvec4(0u, 1u, 2u, 3u);
+      vec4 piece = mix(vec4(0.0), LOAD_X(x_row + min(piece_index, 8u * push.blocks - 1u)), lessThan(column, uvec4(push.columns)));
       squares += dot(piece, piece);
     }
     float factor = 1.0 / sqrt(sum_over_columns(squares) / float(push.columns) + push.epsilon);

@@ -23,16 +23,14 @@ layout(binding = 0) uniform usamplerBuffer weights;
 layout(binding = 1) uniform samplerBuffer x;
 #define LOAD_WEIGHT(i) texelFetch(weights, int(i))
 #define LOAD_X(i) texelFetch(x, int(i))
-#define FIRST_ROW_IN_PANEL gl_LocalInvocationID.x
-#define ROW_STEP uint(LANES)
 #else
 layout(binding = 0) readonly buffer Weights { uvec4 weights[]; };
 layout(binding = 1) readonly buffer X { vec4 x[]; };
 #define LOAD_WEIGHT(i) weights[i]
 #define LOAD_X(i) x[i]
-#define FIRST_ROW_IN_PANEL (gl_LocalInvocationID.x * uint(ROW_GROUPS))
-#define ROW_STEP 1u
 #endif
+// Of the panel: a lane owns neighbouring rows, so that it stores them in one piece.
+#define FIRST_ROW_IN_PANEL (gl_LocalInvocationID.x * uint(ROW_GROUPS))
 
 // A block is taken in steps, each of which loads the chunks that its columns need: one by one where a chunk holds neighbouring columns, so that no
 // more is live (CPU drivers spill the rest).
@@ -50,17 +48,19 @@ layout(binding = 1) readonly buffer X { vec4 x[]; };
 #define STEP_COLUMN(n) (n)
 #endif
 
-// 32 columns of x: piece j of a lane holds columns 4 * (FIRST_X_PIECE + j * X_PIECE_STEP) .. + 3. X_COLUMN(SPREAD_X(pieces), i): column i (0..31, a constant) in
-// every lane.
+// Columns of x: piece j of a lane is four of them, from column 4 * (FIRST_X_PIECE + j * X_PIECE_STEP) of X_BLOCKS blocks on. X_COLUMN(SPREAD_X(pieces), i):
+// column i (a constant) in every lane.
 #ifdef TEXEL
-#define X_PIECES (8 / LANES)
+#define X_PIECES 1
+#define X_BLOCKS (LANES / 8)
 #define FIRST_X_PIECE gl_LocalInvocationID.x
 #define X_PIECE_STEP uint(LANES)
-#define SPREAD_PIECES X_PIECES
+#define SPREAD_PIECES 1
 #define SPREAD_X(pieces) pieces
-#define X_COLUMN(spread, i) subgroupShuffle(spread[(i) / 4 / LANES][(i) & 3], uint((i) / 4 % LANES))
+#define X_COLUMN(spread, i) subgroupShuffle(spread[0][(i) & 3], uint((i) / 4))
 #elif defined(BROADCAST)
 #define X_PIECES (8 / LANES)
+#define X_BLOCKS 1
 #define FIRST_X_PIECE gl_LocalInvocationID.x
 #define X_PIECE_STEP uint(LANES)
 #define SPREAD_PIECES 8
@@ -74,6 +74,7 @@ vec4[8] SPREAD_X(vec4 pieces[X_PIECES]) {
 #define X_COLUMN(spread, i) spread[(i) / 4][(i) & 3]
 #else
 #define X_PIECES 8
+#define X_BLOCKS 1
 #define FIRST_X_PIECE 0u
 #define X_PIECE_STEP 1u
 #define SPREAD_PIECES 8
@@ -90,7 +91,7 @@ vec4[8] SPREAD_X(vec4 pieces[X_PIECES]) {
 WeightHeader load_header(uint chunk, int r) {
   uvec4 header[WEIGHT_HEADER_ARRAY];
   header[0] = uvec4(0u);
-  [[unroll]] for (int h = 0; h < WEIGHT_HEADER_CHUNKS; ++h) header[h] = LOAD_WEIGHT(chunk + uint(h) * PANEL_ROWS + uint(r) * ROW_STEP);
+  [[unroll]] for (int h = 0; h < WEIGHT_HEADER_CHUNKS; ++h) header[h] = LOAD_WEIGHT(chunk + uint(h) * PANEL_ROWS + uint(r));
   return weight_header(header);
 }
 
@@ -98,37 +99,31 @@ float sum4(vec4 v) {
   return (v.x + v.y) + (v.z + v.w);
 }
 
-// The sums of x over the columns of sub-block 0 and 1 (with one sub-block: over all columns, in .x), in every lane.
-vec2 sub_block_sums(vec4 pieces[X_PIECES]) {
-#if defined(TEXEL) || defined(BROADCAST)
-#if LANES == 8
+// The sums of x over the columns of sub-block 0 and 1 of block h (with one sub-block: over all columns, in .x), in every lane.
+vec2 sub_block_sums(vec4 pieces[X_PIECES], int h) {
+#if defined(TEXEL)
   float sum = sum4(pieces[0]);
+#if LANES == 8
   sum += subgroupShuffleXor(sum, 1u);
   sum += subgroupShuffleXor(sum, 2u);
   float other = subgroupShuffleXor(sum, 4u);
+  vec2 sums = gl_LocalInvocationID.x < 4u ? vec2(sum, other) : vec2(other, sum);
+#else
+  // With more than 8 lanes lavapipe has no fast shuffle but that of a constant lane.
+  vec2 sums = vec2(0.0);
+  [[unroll]] for (int l = 0; l < 4; ++l) sums += vec2(subgroupShuffle(sum, uint(8 * h + l)), subgroupShuffle(sum, uint(8 * h + l + 4)));
+#endif
+#elif defined(BROADCAST)
+  vec2 sums = vec2(sum4(pieces[0]), sum4(pieces[1]));
+  sums += subgroupShuffleXor(sums, 1u);
+  sums += subgroupShuffleXor(sums, 2u);
+#else
+  vec2 sums = vec2(sum4((pieces[0] + pieces[1]) + (pieces[2] + pieces[3])), sum4((pieces[4] + pieces[5]) + (pieces[6] + pieces[7])));
+#endif
 #if WEIGHT_SUB_BLOCK == 16
-  return gl_LocalInvocationID.x < 4u ? vec2(sum, other) : vec2(other, sum);
+  return sums;
 #else
-  return vec2(sum + other, 0.0);
-#endif
-#else
-#if WEIGHT_SUB_BLOCK == 16
-  vec2 sum = vec2(sum4(pieces[0]), sum4(pieces[1]));
-#else
-  vec2 sum = vec2(sum4(pieces[0] + pieces[1]), 0.0);
-#endif
-  sum += subgroupShuffleXor(sum, 1u);
-  sum += subgroupShuffleXor(sum, 2u);
-  return sum;
-#endif
-#else
-  vec4 low = (pieces[0] + pieces[1]) + (pieces[2] + pieces[3]);
-  vec4 high = (pieces[4] + pieces[5]) + (pieces[6] + pieces[7]);
-#if WEIGHT_SUB_BLOCK == 16
-  return vec2(sum4(low), sum4(high));
-#else
-  return vec2(sum4(low + high), 0.0);
-#endif
+  return vec2(sums.x + sums.y, 0.0);
 #endif
 }
 
@@ -137,8 +132,11 @@ float sum_over_columns(float value) {
 #if defined(TEXEL) || defined(BROADCAST)
   value += subgroupShuffleXor(value, 1u);
   value += subgroupShuffleXor(value, 2u);
-#if LANES == 8
+#if LANES >= 8
   value += subgroupShuffleXor(value, 4u);
+#endif
+#if LANES >= 16
+  value += subgroupShuffleXor(value, 8u);
 #endif
 #endif
   return value;
@@ -146,21 +144,7 @@ float sum_over_columns(float value) {
 
 // Stores the sums of an invocation's rows for one token.
 void store_rows(uint token, uint panel, vec4 sums) {
-  uvec4 rows = panel * PANEL_ROWS + FIRST_ROW_IN_PANEL + uvec4(0u, 1u, 2u, 3u) * ROW_STEP;
-#ifdef TEXEL
-  vec4 values = with_bias(sums, rows);
-  uvec4 indices = push.first_row + rows;
-  bvec4 valid = exist(token, rows);
-  // Gate and up lie in neighbouring lanes; the even one stores their product.
-  if ((push.flags & LINEAR_GATED) != 0u) {
-    values = gate_product(values, subgroupShuffleXor(values, 1u));
-    indices /= 2u;
-    valid = bvec4(uvec4(valid) & uvec4((rows.x & 1u) ^ 1u));
-  }
-  store_values(token, indices, values, valid);
-#else
-  store_pairs(token, rows, sums);
-#endif
+  store_quad(token, panel * PANEL_ROWS + FIRST_ROW_IN_PANEL, sums);
 }
 
 #endif

@@ -1,12 +1,17 @@
-// regroup bench: prefill and decode speed as llama-bench reports them, for each G and context depth, with memory
-// beside.
+// regroup bench: prefill and decode speed as llama-bench reports them, for each G, context depth, cache type and number
+// of sequences, with memory and the device's own rates beside.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
+#include "cli/bench_compare.h"
+#include "cli/bench_model.h"
+#include "cli/bench_rows.h"
 #include "cli/command.h"
-#include "cli/open_model.h"
+#include "cli/figure6.h"
 #include "runtime/core/error.h"
-#include "runtime/decode/measure.h"
+#include "runtime/decode/batch.h"
 #include "runtime/model/kv_cache.h"
 
 namespace regroup::cli {
@@ -14,113 +19,41 @@ namespace {
 
 struct BenchOptions {
   OpenOptions open;
-  std::vector<std::uint32_t> prompts = {512}, generated = {128}, depths = {0};
-  std::uint32_t repetitions = 5;
+  std::vector<std::uint32_t> prompts = {512}, generated = {128}, depths = {0}, sequences = {1};
+  std::vector<std::string> both;  // "512,128": a prompt and then tokens
+  std::vector<std::string> kv = {"f16"};
+  std::uint32_t repetitions = 5, delay_seconds = 0;
+  bool kernel_times = false, no_warmup = false;
   std::string output = "md";
   bool json = false;
+  std::vector<std::string> compare;
+  std::string figure6;
+  bool depths_given = false, sequences_given = false, generated_given = false;
 };
 
-// One line of the table: a test repeated.
-struct Row {
-  std::uint32_t prompt = 0, generated = 0, depth = 0;
-  std::vector<std::uint32_t> groups;
-  std::vector<double> seconds;
-  std::uint64_t kv_bytes = 0, kv_bytes_per_token = 0, weights_bytes = 0;
-
-  std::uint32_t tokens() const { return prompt + generated; }
-  std::vector<double> speeds() const {
-    std::vector<double> out;
-    for (const double s : seconds) out.push_back(tokens() / s);
-    return out;
-  }
-  // Bytes that must be read from memory for each generated token: all weights once and the cached keys and values.
-  double bytes_per_token() const {
-    return static_cast<double>(weights_bytes) + static_cast<double>(kv_bytes_per_token) * (depth + generated / 2.0);
-  }
-  std::string test() const {
-    const std::string name = prompt > 0 ? fmt::format("pp{}", prompt) : fmt::format("tg{}", generated);
-    return depth > 0 ? fmt::format("{} @ d{}", name, depth) : name;
-  }
+// A prompt, tokens to generate, or one after the other.
+struct Test {
+  std::uint32_t prompt = 0, generated = 0;
 };
 
-// Bandwidth use only says something for decoding, where every token reads everything.
-double bandwidth_fraction(const Row& row, double copy_bytes_per_second) {
-  return row.generated > 0 ? row.bytes_per_token() * summarise(row.speeds()).mean / copy_bytes_per_second : 0.0;
-}
-
-Json row_json(const Row& row, const OpenModel& opened, const BenchOptions& options, double copy_bytes_per_second) {
-  const std::vector<double> speeds = row.speeds();
-  std::vector<double> ns;
-  for (const double s : row.seconds) ns.push_back(s * 1e9);
-  const Summary speed = summarise(speeds), time = summarise(ns);
-  return {{"model_filename", opened.file.path().string()},
-          {"model_type", opened.outline.config.architecture},
-          {"model_size", opened.outline.file_bytes},
-          {"model_n_params", opened.outline.parameters},
-          {"backends", "Vulkan"},
-          {"gpu_info", opened.device->info().name},
-          {"driver", opened.device->info().driver},
-          {"kernels", opened.profile.name},
-          {"type_k", options.open.kv},
-          {"type_v", options.open.kv},
-          {"n_batch", options.open.prefill_chunk},
-          {"n_prompt", row.prompt},
-          {"n_gen", row.generated},
-          {"n_depth", row.depth},
-          {"groups", row.groups},
-          {"avg_ns", time.mean},
-          {"stddev_ns", time.deviation},
-          {"avg_ts", speed.mean},
-          {"stddev_ts", speed.deviation},
-          {"samples_ns", ns},
-          {"samples_ts", speeds},
-          {"kv_bytes", row.kv_bytes},
-          {"kv_bytes_per_token", row.kv_bytes_per_token},
-          {"weights_bytes", row.weights_bytes},
-          {"gigabytes_per_second", row.generated > 0 ? row.bytes_per_token() * speed.mean / 1e9 : 0.0},
-          {"copy_gigabytes_per_second", copy_bytes_per_second / 1e9},
-          {"bandwidth_fraction", bandwidth_fraction(row, copy_bytes_per_second)}};
-}
-
-void print_table(const std::vector<Row>& rows, const OpenModel& opened, const BenchOptions& options,
-                 double copy_bytes_per_second) {
-  const std::string model =
-      opened.outline.config.name.empty() ? opened.outline.config.architecture : opened.outline.config.name;
-  std::printf("| model | size | params | backend | G | KV/token (%s) | test | t/s | of copy bandwidth |\n",
-              options.open.kv.c_str());
-  std::printf("| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |\n");
-  for (const Row& row : rows) {
-    const Summary speed = summarise(row.speeds());
-    const std::string share = row.generated > 0
-                                  ? fmt::format("{:.0f} %", 100 * bandwidth_fraction(row, copy_bytes_per_second))
-                                  : std::string("-");
-    std::printf("| %s | %s | %.2f M | Vulkan | %s | %llu B | %s | %.2f ± %.2f | %s |\n", model.c_str(),
-                human_bytes(opened.outline.file_bytes).c_str(), static_cast<double>(opened.outline.parameters) / 1e6,
-                groups_text(row.groups).c_str(), static_cast<unsigned long long>(row.kv_bytes_per_token),
-                row.test().c_str(), speed.mean, speed.deviation, share.c_str());
+std::vector<Test> tests_of(const BenchOptions& options) {
+  std::vector<Test> tests;
+  for (const std::uint32_t count : options.prompts) {
+    if (count > 0) tests.push_back({.prompt = count});
   }
-  std::printf("\n%s, %s, kernels %s, copy bandwidth %.1f GB/s\n", opened.device->info().name.c_str(),
-              opened.device->info().driver.c_str(), std::string(opened.profile.name).c_str(),
-              copy_bytes_per_second / 1e9);
-}
-
-void print_csv(const Json& rows) {
-  const char* separator = "";
-  for (const auto& [key, value] : rows.front().items()) {
-    if (value.is_array()) continue;
-    std::printf("%s%s", separator, key.c_str());
-    separator = ",";
+  for (const std::uint32_t count : options.generated) {
+    if (count > 0) tests.push_back({.generated = count});
   }
-  std::printf("\n");
-  for (const Json& row : rows) {
-    separator = "";
-    for (const auto& [key, value] : row.items()) {
-      if (value.is_array()) continue;
-      std::printf("%s%s", separator, value.dump().c_str());
-      separator = ",";
+  for (const std::string& pair : options.both) {
+    const auto counts = parse_ids(pair, "-pg");
+    if (counts.size() != 2 || counts[0] == 0 || counts[1] == 0) {
+      throw_error(ErrorCode::kUsage, "-pg '{}': expected a prompt length and a number of tokens, as in -pg 512,128",
+                  escaped(pair));
     }
-    std::printf("\n");
+    tests.push_back({counts[0], counts[1]});
   }
+  if (tests.empty()) throw_error(ErrorCode::kUsage, "nothing to measure: -p and -n are both 0");
+  return tests;
 }
 
 std::vector<GroupPlan> group_plans(const BenchOptions& options, const ModelConfig& config) {
@@ -132,96 +65,217 @@ std::vector<GroupPlan> group_plans(const BenchOptions& options, const ModelConfi
   return plans;
 }
 
-int bench(const BenchOptions& options) {
-  const std::uint32_t deepest = *std::max_element(options.depths.begin(), options.depths.end());
-  const std::uint32_t longest = std::max(*std::max_element(options.prompts.begin(), options.prompts.end()),
-                                         *std::max_element(options.generated.begin(), options.generated.end()) + 1);
-  OpenOptions open = options.open;
-  open.context = deepest + longest;
-  open.groups.groups.clear();  // here a list of settings, measured one after the other
-  const OpenModel opened = open_model(open);
-  const std::vector<GroupPlan> plans = group_plans(options, opened.outline.config);
-  const double copy_bytes_per_second = copy_bandwidth(*opened.device);
-  const CancelFlag* cancel = &interrupt_flag();
-  const bool quiet = open.device.quiet;
+CacheType cache_type_of(const std::string& name) {
+  OpenOptions options;
+  options.kv = name;
+  return options.cache_type();
+}
 
-  std::vector<Row> rows;
-  for (const GroupPlan& plan : plans) {
-    const Grouping grouping(*opened.model, plan);
-    Session session(*opened.model, grouping,
-                    {.context = open.context, .cache_type = open.cache_type(), .prefill_chunk = open.prefill_chunk});
-    const auto row_for = [&](std::uint32_t prompt, std::uint32_t generated, std::uint32_t depth) {
-      return Row{.prompt = prompt,
-                 .generated = generated,
-                 .depth = depth,
-                 .groups = plan.groups(),
-                 .kv_bytes = session.cache().bytes(),
-                 .kv_bytes_per_token = kv_bytes_per_token(opened.outline.config, plan.groups(), open.cache_type()),
-                 .weights_bytes = opened.model->weights_bytes()};
-    };
-    const auto measure = [&](Row row, const auto& timed) {
-      fill_to_depth(session, row.depth, cancel);
-      timed();  // warm-up: pipelines, caches
-      for (std::uint32_t r = 0; r < options.repetitions; ++r) row.seconds.push_back(timed());
-      if (!quiet)
-        note(fmt::format("G {} {}: {:.2f} t/s", groups_text(row.groups), row.test(), summarise(row.speeds()).mean));
-      rows.push_back(std::move(row));
-    };
-    for (const std::uint32_t depth : options.depths) {
-      for (const std::uint32_t count : options.prompts) {
-        if (count > 0) measure(row_for(count, 0, depth), [&] { return time_prefill(session, depth, count, cancel); });
-      }
-      for (const std::uint32_t count : options.generated) {
-        if (count > 0) measure(row_for(0, count, depth), [&] { return time_decode(session, depth, count, cancel); });
+// All rows of one grouping and cache type.
+class Bench {
+ public:
+  Bench(const BenchOptions& options, const BenchModel& bench, const Grouping& grouping, const std::string& kv)
+      : options_(options), bench_(bench), grouping_(grouping), kv_(kv), type_(cache_type_of(kv)) {}
+
+  void one_sequence(const std::vector<Test>& tests, std::uint32_t context, std::vector<BenchRow>& rows) {
+    require_cache(bench_.device(), config(), groups(), type_, context, 1);
+    Session session = open_session(context, false);
+    for (const std::uint32_t depth : options_.depths) {
+      for (const Test& test : tests) {
+        BenchRow row = start_row(test, depth, 1, session.cache().bytes());
+        row.scratch_bytes = session.scratch_bytes();
+        repeat(row, [&] { return run(session, test, depth); });
+        if (options_.kernel_times) {
+          Session timed = open_session(context, true);
+          run(timed, test, depth);
+          row.kernel_times = by_kernel(test.generated > 0 ? timed.step_timings() : timed.chunk_timings());
+          if (row.kernel_times.empty()) note("this device has no timestamps: no times per kernel");
+        }
+        rows.push_back(std::move(row));
       }
     }
   }
-  opened.device->save_pipeline_cache();
-  Json list = Json::array();
-  for (const Row& row : rows) list.push_back(row_json(row, opened, options, copy_bytes_per_second));
-  const std::string output = options.json ? "json" : options.output;
-  if (output == "json") {
-    print_json({{"rows", list}});
-  } else if (output == "jsonl") {
-    for (const Json& row : list) std::printf("%s\n", row.dump().c_str());
-  } else if (output == "csv") {
-    if (!list.empty()) print_csv(list);
-  } else {
-    print_table(rows, opened, options, copy_bytes_per_second);
+
+  void several_sequences(std::uint32_t count, const std::vector<Test>& tests, std::uint32_t context,
+                         std::vector<BenchRow>& rows) {
+    require_cache(bench_.device(), config(), groups(), type_, context, count);
+    Batch batch = open_batch(count, context, false);
+    for (const std::uint32_t depth : options_.depths) {
+      for (const Test& test : tests) {
+        if (test.prompt > 0) continue;  // prompts are read one after the other: nothing new to measure
+        BenchRow row = start_row(test, depth, count, batch.cache().bytes());
+        row.scratch_bytes = batch.scratch_bytes();
+        repeat(row, [&] { return measure_decode(batch, depth, test.generated, &interrupt_flag()); });
+        if (options_.kernel_times) {
+          Batch timed = open_batch(count, context, true);
+          measure_decode(timed, depth, 2, &interrupt_flag());
+          row.kernel_times = by_kernel(timed.step_timings());
+        }
+        rows.push_back(std::move(row));
+      }
+    }
   }
+
+ private:
+  const ModelConfig& config() const { return bench_.model().config(); }
+  std::vector<std::uint32_t> groups() const { return grouping_.plan().groups(); }
+
+  Session open_session(std::uint32_t context, bool timestamps) const {
+    return Session(bench_.model(), grouping_,
+                   {.context = context,
+                    .cache_type = type_,
+                    .prefill_chunk = options_.open.prefill_chunk,
+                    .timestamps = timestamps});
+  }
+  Batch open_batch(std::uint32_t count, std::uint32_t context, bool timestamps) const {
+    return Batch(
+        bench_.model(), grouping_,
+        {.sequences = count, .context = context, .cache_type = type_, .prefill_chunk = 1, .timestamps = timestamps});
+  }
+
+  BenchRow start_row(const Test& test, std::uint32_t depth, std::uint32_t sequences, std::uint64_t kv_bytes) const {
+    return {.prompt = test.prompt,
+            .generated = test.generated,
+            .depth = depth,
+            .sequences = sequences,
+            .kv = kv_,
+            .groups = groups(),
+            .kv_bytes = kv_bytes,
+            .kv_bytes_per_token = kv_bytes_per_token(config(), groups(), type_)};
+  }
+
+  static Timing run(Session& session, const Test& test, std::uint32_t depth) {
+    const CancelFlag* cancel = &interrupt_flag();
+    Timing total;
+    const auto add = [&](const Timing& timing) {
+      total.seconds += timing.seconds;
+      total.cpu_seconds += timing.cpu_seconds;
+    };
+    if (test.prompt > 0) add(measure_prefill(session, depth, test.prompt, cancel));
+    if (test.generated > 0) add(measure_decode(session, depth + test.prompt, test.generated, cancel));
+    return total;
+  }
+
+  template <typename Run>
+  void repeat(BenchRow& row, const Run& timed) const {
+    if (!options_.no_warmup) timed();  // pipelines, caches
+    for (std::uint32_t r = 0; r < options_.repetitions; ++r) row.timings.push_back(timed());
+    if (options_.open.device.quiet) return;
+    note(fmt::format("G {} {} {}: {:.2f} t/s", groups_text(row.groups), row.kv, row.test(),
+                     summarise(row.speeds()).mean));
+  }
+
+  const BenchOptions& options_;
+  const BenchModel& bench_;
+  const Grouping& grouping_;
+  std::string kv_;
+  CacheType type_;
+};
+
+int bench(const BenchOptions& options) {
+  const std::string output = options.json ? "json" : options.output;
+  if (!options.compare.empty()) {
+    if (options.compare.size() != 2) throw_error(ErrorCode::kUsage, "--compare needs two files: before and after");
+    return compare_benchmarks(options.compare[0], options.compare[1], output == "json");
+  }
+  if (!options.figure6.empty()) {
+    return figure6({.open = options.open,
+                    .svg = options.figure6,
+                    .depths = options.depths_given ? options.depths : std::vector<std::uint32_t>{},
+                    .sequences = options.sequences_given ? options.sequences : std::vector<std::uint32_t>{},
+                    .steps = options.generated_given ? options.generated.front() : 0,
+                    .repetitions = options.repetitions,
+                    .json = output == "json"});
+  }
+  const std::vector<Test> tests = tests_of(options);
+  const std::uint32_t deepest = *std::max_element(options.depths.begin(), options.depths.end());
+  std::uint32_t longest = 0;
+  for (const Test& test : tests) longest = std::max(longest, test.prompt + test.generated);
+  OpenOptions open = options.open;
+  open.kv = options.kv.front();
+  open.context = deepest + longest + 1;
+  open.groups.groups.clear();  // here a list of settings, measured one after the other
+  BenchModel bench = open_bench_model(open);
+  bench.subject.copy_bytes_per_second = copy_bandwidth(bench.device());
+  bench.subject.multiply_flops_per_second = multiply_rate(bench.device(), bench.profile);
+
+  std::vector<BenchRow> rows;
+  bool first = true;
+  for (const GroupPlan& plan : group_plans(options, bench.model().config())) {
+    const Grouping grouping(bench.model(), plan);
+    for (const std::string& kv : options.kv) {
+      for (const std::uint32_t sequences : options.sequences) {
+        if (!first && options.delay_seconds > 0) {
+          std::this_thread::sleep_for(std::chrono::seconds(options.delay_seconds));
+        }
+        first = false;
+        Bench settings(options, bench, grouping, kv);
+        if (sequences == 1) {
+          settings.one_sequence(tests, open.context, rows);
+        } else {
+          settings.several_sequences(sequences, tests, open.context, rows);
+        }
+      }
+    }
+  }
+  bench.device().save_pipeline_cache();
+  print_rows(bench.subject, rows, output);
   return 0;
 }
 
 }  // namespace
 
 std::function<int()> add_bench(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("bench",
-                         "Example:\n  regroup bench -m smollm2-135m -p 128 -n 32 --groups 3,1 -d 0,1024\n\n"
-                         "Prefill (pp) and decode (tg) speed as llama-bench reports them, for each G and depth.");
+  CLI::App* command = app.add_subcommand(
+      "bench",
+      "Example:\n  regroup bench -m smollm2-135m -p 128 -n 32 --groups 3,1 -d 0,1024 --sequences 1,8\n"
+      "  regroup bench -m synthetic:llama-2-7b,layers=2 -p 64 -n 16 --kernel-times\n"
+      "  regroup bench --compare before.json after.json\n"
+      "  regroup bench --figure6 figure6.svg\n\n"
+      "Prefill (pp) and decode (tg) speed as llama-bench reports them, for each G, depth, cache type and number of "
+      "sequences.\nDepths are assumed (constant keys and values), not computed: they cost no time to reach.");
   const auto options = std::make_shared<BenchOptions>();
   BenchOptions& o = *options;
-  command->add_option("-m,--model", o.open.model,
-                      "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
-  command->add_option("-p,--n-prompt", o.prompts, "prompt lengths, 0 for none")
-      ->delimiter(',')
-      ->check(CLI::Range(0u, 1u << 24));
-  command->add_option("-n,--n-gen", o.generated, "tokens to generate, 0 for none")
-      ->delimiter(',')
-      ->check(CLI::Range(0u, 1u << 24));
-  command->add_option("-d,--n-depth", o.depths, "tokens in the cache beforehand")
-      ->delimiter(',')
-      ->check(CLI::Range(0u, 1u << 24));
+  const auto list = [](CLI::Option* option) { return option->delimiter(',')->check(CLI::Range(0u, 1u << 24)); };
+  command->add_option(
+      "-m,--model", o.open.model,
+      "GGUF file, Hugging Face directory, fetched name, or synthetic:SHAPE (default: the bundled model)");
+  list(command->add_option("-p,--n-prompt", o.prompts, "prompt lengths, 0 for none"));
+  CLI::Option* generated = list(command->add_option("-n,--n-gen", o.generated, "tokens to generate, 0 for none"));
+  command->add_option("--pg", o.both, "a prompt and then tokens in one test, as in --pg 512,128 (several times)");
+  CLI::Option* depths = list(command->add_option("-d,--n-depth", o.depths, "tokens in the cache beforehand"));
+  CLI::Option* sequences =
+      command->add_option("--sequences", o.sequences, "sequences decoded together (1,4,16); more than 1: -n only")
+          ->delimiter(',')
+          ->check(CLI::Range(1u, 4096u));
   command->add_option("-r,--repetitions", o.repetitions, "repetitions of each test")->check(CLI::Range(1u, 1000u));
+  command->add_option("-b,--batch-size,--ub,--ubatch-size", o.open.prefill_chunk, "tokens of a prefill step")
+      ->check(CLI::Range(1u, 8192u))
+      ->capture_default_str();
+  command->add_option("--delay", o.delay_seconds, "seconds to wait between settings")->check(CLI::Range(0u, 3600u));
+  command->add_flag("--no-warmup", o.no_warmup, "measure the first run, too");
   command->add_option("-o,--output", o.output, "md, csv, json or jsonl")
       ->check(CLI::IsMember({"md", "csv", "json", "jsonl"}));
-  command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0")->capture_default_str();
+  command->add_option("--kv,--cache-type-k", o.kv, "types of the KV cache: f32, f16, q8_0, q4_0")
+      ->delimiter(',')
+      ->capture_default_str();
   command->add_option("--groups", o.open.groups.groups, "numbers of KV groups to measure, one after the other (8,4,1)");
   command->add_option("--method", o.open.groups.method, "how heads are merged: mean, first, random")
       ->capture_default_str();
+  command->add_flag("--kernel-times", o.kernel_times, "device time of every kernel of a step (needs timestamps)");
+  command->add_option("--compare", o.compare, "two files of -o json: what changed, and whether it is noise")
+      ->expected(2);
+  command->add_option(
+      "--figure6", o.figure6,
+      "writes the paper's Figure 6 from a synthetic model as SVG; -d, -n and --sequences choose points");
   command->add_flag("--json", o.json, "the same as -o json");
   o.open.device.add_options(*command);
-  return [options] { return bench(*options); };
+  return [options, generated, depths, sequences] {
+    options->generated_given = generated->count() > 0;
+    options->depths_given = depths->count() > 0;
+    options->sequences_given = sequences->count() > 0;
+    return bench(*options);
+  };
 }
 
 }  // namespace regroup::cli

@@ -1,11 +1,13 @@
 // regroup run: decodes a prompt and streams the text.
 #include <cstdio>
+#include <numeric>
 
 #include "cli/chat.h"
 #include "cli/command.h"
 #include "cli/open_model.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/generate.h"
+#include "runtime/decode/generate_batch.h"
 #include "runtime/decode/session.h"
 
 namespace regroup::cli {
@@ -13,7 +15,8 @@ namespace {
 
 struct RunOptions {
   OpenOptions open;
-  std::string prompt, prompt_file, tokens;
+  std::vector<std::string> prompts;
+  std::string prompt_file, tokens;
   std::uint32_t max_tokens = 128;
   SamplingSettings sampling{.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f};
   std::vector<std::string> stops;
@@ -23,20 +26,24 @@ struct RunOptions {
 };
 
 std::string prompt_text(const RunOptions& options) {
-  return options.prompt_file.empty() ? options.prompt : read_text_file(options.prompt_file);
+  if (!options.prompt_file.empty()) return read_text_file(options.prompt_file);
+  return options.prompts.empty() ? std::string() : options.prompts.front();
 }
 
-std::vector<std::uint32_t> prompt_ids(const RunOptions& options, const OpenModel& opened) {
-  if (!options.tokens.empty()) return parse_ids(options.tokens, "--tokens");
+std::vector<std::uint32_t> text_ids(const RunOptions& options, const OpenModel& opened, const std::string& text) {
   if (!opened.tokenizer) {
     throw_error(ErrorCode::kUsage, "{} has no tokenizer; give token ids with --tokens", opened.file.path().string());
   }
-  const std::string text = prompt_text(options);
   if (options.chat) return Conversation(*opened.tokenizer, options.system, options.open.device.quiet).user_turn(text);
   std::vector<std::uint32_t> ids = opened.tokenizer->encode(text);
   if (ids.empty())
     throw_error(ErrorCode::kUsage, "the prompt is empty and this model has no BOS token; give a prompt with -p");
   return ids;
+}
+
+std::vector<std::uint32_t> prompt_ids(const RunOptions& options, const OpenModel& opened) {
+  if (!options.tokens.empty()) return parse_ids(options.tokens, "--tokens");
+  return text_ids(options, opened, prompt_text(options));
 }
 
 double tokens_per_second(const GenerateResult& result) {
@@ -45,8 +52,92 @@ double tokens_per_second(const GenerateResult& result) {
   return total > 0 ? 1000.0 * static_cast<double>(result.decode_ms.size()) / total : 0.0;
 }
 
+Json result_json(const std::vector<std::uint32_t>& prompt, const GenerateResult& result) {
+  return {{"prompt_tokens", prompt},
+          {"tokens", result.tokens},
+          {"text", result.text},
+          {"stop_reason", stop_reason_name(result.stop)},
+          {"prefill_ms", result.prefill_ms},
+          {"decode_ms", result.decode_ms},
+          {"tokens_per_second", tokens_per_second(result)}};
+}
+
+// What is the same for all sequences of a run.
+Json run_json(const RunOptions& options, const OpenModel& opened, std::uint32_t context, std::uint64_t kv_bytes) {
+  const auto groups = opened.grouping->plan().groups();
+  return {{"kv_bytes", kv_bytes},
+          {"kv_bytes_per_token", kv_bytes_per_token(opened.outline.config, groups, options.open.cache_type())},
+          {"kv_type", options.open.kv},
+          {"weights_bytes", opened.model->weights_bytes()},
+          {"groups", groups},
+          {"method", opened.grouping->plan().is_identity() ? Json(nullptr) : Json(options.open.groups.method)},
+          {"context", context},
+          {"temperature", options.sampling.temperature},
+          {"kernels", opened.profile.name},
+          {"device", opened.device->info().name},
+          {"driver", opened.device->info().driver}};
+}
+
+// Several prompts, decoded together; prompt i is sampled with seed + i.
+int run_together(const RunOptions& options, const OpenModel& opened) {
+  const auto count = static_cast<std::uint32_t>(options.prompts.size());
+  std::vector<BatchRequest> requests;
+  for (const std::string& text : options.prompts) {
+    SamplingSettings sampling = options.sampling;
+    sampling.seed += requests.size();
+    requests.push_back({text_ids(options, opened, text), sampling});
+  }
+  const std::uint32_t context = usable_context(*opened.model, options.open.context);
+  require_cache(*opened.device, opened.outline.config, opened.grouping->plan().groups(), options.open.cache_type(),
+                context, count);
+  Batch batch(*opened.model, *opened.grouping,
+              {.sequences = count, .context = context, .cache_type = options.open.cache_type()});
+  const Tokenizer* tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr;
+  const std::vector<GenerateResult> results =
+      generate_batch(batch, tokenizer, requests,
+                     {.max_tokens = options.max_tokens, .stops = options.stops, .cancel = &interrupt_flag()});
+  bool interrupted = false;
+  Json sequences = Json::array();
+  for (std::uint32_t s = 0; s < count; ++s) {
+    interrupted = interrupted || results[s].stop == StopReason::kInterrupted;
+    if (options.json) {
+      Json one = result_json(requests[s].prompt, results[s]);
+      one["seed"] = requests[s].sampling.seed;
+      sequences.push_back(std::move(one));
+      continue;
+    }
+    std::printf("%s=== %u: %s\n%s\n", s == 0 ? "" : "\n", s + 1, escaped(options.prompts[s]).c_str(),
+                results[s].text.c_str());
+  }
+  if (options.json) {
+    Json document = sequences.front();
+    document.update(run_json(options, opened, context, batch.cache().bytes()));
+    document["sequences"] = std::move(sequences);
+    print_json(std::move(document));
+  } else if (!options.open.device.quiet) {
+    double tokens = 0, ms = 0;
+    std::size_t steps = 0;
+    for (const GenerateResult& result : results) {
+      tokens += static_cast<double>(result.tokens.size());
+      // The longest sequence took part in every step.
+      if (result.decode_ms.size() <= steps) continue;
+      steps = result.decode_ms.size();
+      ms = std::accumulate(result.decode_ms.begin(), result.decode_ms.end(), 0.0);
+    }
+    note(fmt::format("{} sequences, {:.0f} tokens in {} steps, {:.1f} t/s together, KV cache {}, G {}", count, tokens,
+                     steps, ms > 0 ? 1000.0 * tokens / ms : 0.0, human_bytes(batch.cache().bytes()),
+                     groups_text(opened.grouping->plan().groups())));
+  }
+  opened.device->save_pipeline_cache();
+  return interrupted ? 130 : 0;
+}
+
 int run(const RunOptions& options) {
+  if (options.prompts.size() > 1 && options.chat && !options.json && stdin_is_terminal()) {
+    throw_error(ErrorCode::kUsage, "--chat on a terminal takes one -p, {} are given", options.prompts.size());
+  }
   const OpenModel opened = open_model(options.open);
+  if (options.prompts.size() > 1) return run_together(options, opened);
   if (options.chat && !options.json && stdin_is_terminal()) {
     if (!opened.tokenizer) throw_error(ErrorCode::kUsage, "{} has no tokenizer", opened.file.path().string());
     return chat_on_terminal(opened, {.open = options.open,
@@ -80,26 +171,11 @@ int run(const RunOptions& options) {
   const GenerateResult result = generate(session, tokenizer, prompt, generation);
   const auto groups = opened.grouping->plan().groups();
   if (options.json) {
-    print_json({{"prompt_tokens", prompt},
-                {"tokens", result.tokens},
-                {"text", result.text},
-                {"stop_reason", stop_reason_name(result.stop)},
-                {"prefill_ms", result.prefill_ms},
-                {"decode_ms", result.decode_ms},
-                {"tokens_per_second", tokens_per_second(result)},
-                {"kv_bytes", session.cache().bytes()},
-                {"kv_bytes_per_token", kv_bytes_per_token(opened.outline.config, groups, options.open.cache_type())},
-                {"kv_type", options.open.kv},
-                {"weights_bytes", opened.model->weights_bytes()},
-                {"groups", groups},
-                {"method", opened.grouping->plan().is_identity() ? Json(nullptr) : Json(options.open.groups.method)},
-                {"context", session.context()},
-                {"seed", options.sampling.seed},
-                {"temperature", options.sampling.temperature},
-                {"dispatches_per_token", session.dispatches_per_token()},
-                {"kernels", opened.profile.name},
-                {"device", opened.device->info().name},
-                {"driver", opened.device->info().driver}});
+    Json document = result_json(prompt, result);
+    document.update(run_json(options, opened, session.context(), session.cache().bytes()));
+    document["seed"] = options.sampling.seed;
+    document["dispatches_per_token"] = session.dispatches_per_token();
+    print_json(std::move(document));
   } else {
     if (tokenizer != nullptr) std::printf("\n");
     if (!options.open.device.quiet) {
@@ -125,7 +201,8 @@ std::function<int()> add_run(CLI::App& app) {
   RunOptions& o = *options;
   command->add_option("-m,--model", o.open.model,
                       "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
-  auto* prompt = command->add_option("-p,--prompt", o.prompt, "prompt text");
+  auto* prompt = command->add_option("-p,--prompt", o.prompts,
+                                     "prompt text; several -p are decoded together, prompt i with seed + i");
   auto* file = command->add_option("-f,--file", o.prompt_file, "prompt text from a file")->excludes(prompt);
   command->add_option("--tokens", o.tokens, "prompt as token ids 1,2,3")->excludes(prompt)->excludes(file);
   command->add_option("-n,--predict", o.max_tokens, "most tokens to generate")

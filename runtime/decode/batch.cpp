@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/decode/session.h"
@@ -102,6 +103,18 @@ void Batch::stop(std::uint32_t sequence) {
   // Rows of stopped sequences in front of active ones are still computed: at position 0 they cost least.
   place(sequence, 0, 0);
   recorded_context_ = 0;
+}
+
+void Batch::assume_context(std::uint32_t position) {
+  REGROUP_CHECK(position < context_);
+  if (!std::exchange(constant_cache_, true)) fill_cache(model_.device(), cache_);
+  for (std::uint32_t s = 0; s < size(); ++s) {
+    sequences_[s].tokens.assign(position, 0);
+    sequences_[s].pending = 0;
+    sequences_[s].active = true;
+    place(s, 0, position);
+  }
+  record_decode();
 }
 
 void Batch::record_decode() {

@@ -42,6 +42,9 @@ class Batch {
   void start(std::uint32_t sequence, std::span<const std::uint32_t> prompt, const SamplingSettings& sampling,
              const CancelFlag* cancel = nullptr, const Progress& progress = {});
 
+  // For measurements: as if every sequence had been fed `position` tokens, whose keys and values are constants.
+  void assume_context(std::uint32_t position);
+
   // The sequence takes no part in the steps that follow until it is started again.
   void stop(std::uint32_t sequence);
   bool active(std::uint32_t sequence) const { return sequences_[sequence].active; }
@@ -60,6 +63,8 @@ class Batch {
   // Dispatch times of the last decode() when options.timestamps; otherwise empty.
   std::vector<DispatchTiming> step_timings() const { return decode_list_.timings(); }
   std::size_t dispatches_per_step() const { return decode_list_.dispatch_count(); }
+  // Device bytes beyond weights and cache.
+  std::uint64_t scratch_bytes() const { return activations_.arena.requested_bytes() + state_.requested_bytes(); }
 
  private:
   struct Sequence {
@@ -95,6 +100,7 @@ class Batch {
   CommandList chunk_list_;
   CommandList decode_list_;
   std::vector<Sequence> sequences_;
+  bool constant_cache_ = false;         // see assume_context()
   std::uint32_t recorded_context_ = 0;  // longest context that decode_list_ was recorded for; 0: record again
 };
 

@@ -69,4 +69,17 @@ void require_fit(const MemoryPlan& plan, const ModelConfig& config, CacheType ty
   throw_error(ErrorCode::kOutOfMemory, "the run does not fit: {}; {}", plan.describe(), advice);
 }
 
+std::uint64_t require_cache(const Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups,
+                            CacheType type, std::uint32_t context, std::uint32_t sequences) {
+  const std::uint64_t positions = padded_positions(context);
+  const std::uint64_t bytes = kv_bytes_per_token(config, groups, type) * positions * sequences;
+  if (bytes > device.free_memory_bytes()) {
+    throw_error(ErrorCode::kOutOfMemory,
+                "a KV cache of {} sequences with {} positions takes {}, {} are free; use fewer sequences, a smaller "
+                "depth or fewer groups",
+                sequences, positions, human_bytes(bytes), human_bytes(device.free_memory_bytes()));
+  }
+  return bytes;
+}
+
 }  // namespace regroup

@@ -33,6 +33,10 @@ MemoryPlan plan_memory(const Device& device, const KernelProfile& profile, const
 // Throws kOutOfMemory naming the longest context, or the number of groups, that would fit.
 void require_fit(const MemoryPlan& plan, const ModelConfig& config, CacheType type);
 
+// Bytes that a KV cache of these groups takes. Throws kOutOfMemory when the device has not that much left.
+std::uint64_t require_cache(const Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups,
+                            CacheType type, std::uint32_t context, std::uint32_t sequences);
+
 // "1.5 MiB"
 std::string human_bytes(std::uint64_t bytes);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/gpu/transfer.h"
@@ -45,7 +46,7 @@ Session::Session(const Model& model, const Grouping& grouping, const SessionOpti
   sampling_scratch_ =
       &state_.buffer(sampling_scratch_bytes(model.device(), model.config().vocabulary), "sampling scratch");
   chosen_ = &readback_.buffer(16, "chosen");
-  chunk_list_ = std::make_unique<CommandList>(model.device());
+  chunk_list_ = std::make_unique<CommandList>(model.device(), options.timestamps);
   decode_list_ = std::make_unique<CommandList>(model.device(), options.timestamps);
   tokens_.reserve(context_);
 }
@@ -71,6 +72,7 @@ void Session::run_chunk(std::span<const std::uint32_t> chunk, LogitRows logits, 
                   .logits = logits};
   record_step(step);
   list.run(cancel);
+  chunk_timings_ = list.timings();
   tokens_.insert(tokens_.end(), chunk.begin(), chunk.end());
 }
 
@@ -224,6 +226,17 @@ void Session::regroup(const Grouping& grouping, RegroupMode mode, const CancelFl
 void Session::rewind(std::uint32_t count) {
   REGROUP_CHECK(count <= tokens_.size());
   tokens_.resize(count);
+}
+
+void Session::assume_context(std::uint32_t position) {
+  REGROUP_CHECK(position < context_);
+  if (!std::exchange(constant_cache_, true)) fill_cache(model_.device(), *cache_);
+  tokens_.assign(position, 0);
+  pending_ = 0;
+  const std::uint32_t first[] = {0};
+  upload_values<std::uint32_t>(model_.device(), *step_tokens_, first);
+  set_position(position);
+  record_decode();
 }
 
 void Session::set_sampling(const SamplingSettings& settings) {

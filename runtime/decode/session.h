@@ -29,7 +29,7 @@ struct SessionOptions {
   std::uint32_t logit_rows = 16;  // rows of logits held at once when all are wanted: 16 take 16 MiB at a vocabulary of
                                   // 262144; more make all_logits() faster
   SamplingSettings sampling;
-  bool timestamps = false;  // measure every dispatch of decoding steps
+  bool timestamps = false;  // measure every dispatch
 };
 
 inline constexpr std::uint32_t kDefaultContext = 4096;
@@ -91,11 +91,17 @@ class Session {
   // Forgets everything but the first `count` tokens; the next call must be prefill().
   void rewind(std::uint32_t count);
 
+  // For measurements: as if `position` tokens had been fed, whose keys and values are constants; the next decode()
+  // feeds token 0.
+  void assume_context(std::uint32_t position);
+
   // Changes sampling from the next choice on.
   void set_sampling(const SamplingSettings& settings);
 
-  // Dispatch times of the last decode() when options.timestamps; otherwise empty.
+  // Dispatch times of the last decode(), and of the last prefill's last chunk, when options.timestamps; otherwise
+  // empty.
   std::vector<DispatchTiming> step_timings() const { return decode_list_->timings(); }
+  std::vector<DispatchTiming> chunk_timings() const { return chunk_timings_; }
   std::size_t dispatches_per_token() const { return decode_list_->dispatch_count(); }
   // Device bytes beyond weights and cache.
   std::uint64_t scratch_bytes() const { return activations_->arena.requested_bytes() + state_.requested_bytes(); }
@@ -123,6 +129,8 @@ class Session {
   const Buffer* sampling_scratch_;
   std::unique_ptr<CommandList> chunk_list_;
   std::unique_ptr<CommandList> decode_list_;
+  std::vector<DispatchTiming> chunk_timings_;
+  bool constant_cache_ = false;         // see assume_context()
   std::uint32_t recorded_context_ = 0;  // longest context that decode_list_ was recorded for
   std::vector<std::uint32_t> tokens_;   // fed so far
   std::uint32_t pending_ = 0;           // chosen, not fed

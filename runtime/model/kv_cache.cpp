@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/gpu/command_list.h"
 #include "runtime/gpu/device.h"
 
 namespace regroup {
@@ -58,6 +59,15 @@ KvCache::KvCache(Device& device, const ModelConfig& config, const std::vector<st
     }
     layers_.push_back(std::move(layer));
   }
+}
+
+void fill_cache(Device& device, const KvCache& cache) {
+  CommandList list(device);
+  for (std::uint32_t l = 0; l < cache.layer_count(); ++l) {
+    // Every cache type reads these bytes as numbers of ordinary size.
+    for (const KvCacheSlice& slice : cache.layer(l).slices) list.fill(slice.buffer, 0x2c2c2c2cu);
+  }
+  list.run();
 }
 
 }  // namespace regroup

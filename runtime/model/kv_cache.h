@@ -23,6 +23,7 @@ class KvCache {
           std::uint32_t positions, std::uint32_t sequences = 1);
 
   const KvCacheLayer& layer(std::uint32_t index) const { return layers_[index]; }
+  std::uint32_t layer_count() const { return static_cast<std::uint32_t>(layers_.size()); }
   CacheType type() const { return type_; }
   std::uint32_t capacity() const { return capacity_; }
   std::uint32_t sequences() const { return sequences_; }
@@ -36,5 +37,8 @@ class KvCache {
   std::uint32_t sequences_;
   std::vector<KvCacheLayer> layers_;
 };
+
+// Fills all positions with ordinary numbers, for measurements whose time does not depend on the values.
+void fill_cache(Device& device, const KvCache& cache);
 
 }  // namespace regroup

@@ -51,6 +51,8 @@ struct WeightBytes {
   std::uint64_t total() const { return matrices + vectors; }
 };
 
+struct SyntheticShape;
+
 class Model {
  public:
   // Loads `file` (kept open only during this call). Throws kBadModel (unknown architecture, missing or unknown tensors,
@@ -71,6 +73,7 @@ class Model {
 
  private:
   friend class ModelLoader;
+  friend std::unique_ptr<Model> make_synthetic_model(Device&, const KernelProfile&, const SyntheticShape&);
   Model(Device& device, const KernelProfile& profile)
       : device_(device), profile_(profile), arena_(device, MemoryUse::kDevice, "weights") {}
 

@@ -1,4 +1,6 @@
 // The JSON documents and files of every command: the documented keys, consistent numbers, nothing else on stdout.
+#include <fmt/format.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -52,6 +54,29 @@ TEST_F(DocumentsTest, RunStreamsTheTextOfItsDocument) {
   std::vector<std::string> quiet = arguments;
   quiet.emplace_back("-q");
   EXPECT_EQ(run_program(quiet, {.cache = folder() / "cache"}).err, "");
+}
+
+TEST_F(DocumentsTest, SeveralPromptsAreDecodedTogether) {
+  const std::vector<std::string> common = {"run", "-m", bundled(), "-n", "6", "-c", "64", "--temp", "0", "--kv", "f32"};
+  const auto with = [&](const std::vector<std::string>& prompts) {
+    std::vector<std::string> arguments = common;
+    for (const std::string& prompt : prompts) arguments.insert(arguments.end(), {"-p", prompt});
+    return arguments;
+  };
+  const std::vector<std::string> prompts = {"Once upon a time", "It was a fine morning and the", "The"};
+  const Json together = document(with(prompts));
+  ASSERT_EQ(together["sequences"].size(), 3u);
+  EXPECT_EQ(together["tokens"], together["sequences"][0]["tokens"]);
+  expect_keys(together, {"prompt_tokens", "text", "stop_reason", "kv_bytes", "groups", "device", "context"});
+  std::string texts;
+  for (std::size_t s = 0; s < prompts.size(); ++s) {
+    const Json alone = document(with({prompts[s]}));
+    const Json& one = together["sequences"][s];
+    for (const char* key : {"prompt_tokens", "tokens", "text", "stop_reason"}) EXPECT_EQ(one[key], alone[key]) << s;
+    texts += fmt::format("{}=== {}: {}\n{}\n", s == 0 ? "" : "\n", s + 1, prompts[s], alone["text"].get<std::string>());
+    EXPECT_EQ(together["kv_bytes"], 3 * alone["kv_bytes"].get<std::uint64_t>());
+  }
+  EXPECT_EQ(run(with(prompts)).out, texts);
 }
 
 TEST_F(DocumentsTest, SameSeedSameTokens) {
@@ -265,6 +290,65 @@ TEST_F(BenchTest, CommaSeparatedAndMarkdown) {
   for (const char* cell : {"| pp8 |", "| tg4 |", "| 8 |", "| 2 |"}) {
     EXPECT_NE(table.out.find(cell), std::string::npos) << cell;
   }
+}
+
+TEST_F(BenchTest, SeveralSequencesOfASyntheticModel) {
+  const nlohmann::json json = document(
+      {"bench", "-q", "-m", "synthetic:hidden=64,heads=4,kv=2,head_dim=32,ff=96,layers=2,vocab=96,type=q4_0", "-p", "0",
+       "-n", "2", "-d", "0,40", "-r", "2", "--sequences", "1,3", "--pg", "4,2", "--kv", "f32", "--kernel-times"});
+  // One sequence: tg2 and pp4+tg2 at both depths; three sequences: tg2 at both depths.
+  ASSERT_EQ(json["rows"].size(), 6u);
+  for (const auto& row : json["rows"]) {
+    EXPECT_EQ(row["samples_ns"].size(), 2u);
+    EXPECT_EQ(row["groups"], nlohmann::json({2, 2}));
+    EXPECT_EQ(row["kv_bytes_per_token"], 2 * 2 * 2 * 32 * 4);
+    // 43 or 47 positions, rounded to 64.
+    EXPECT_EQ(row["kv_bytes"].get<std::uint64_t>(), 1024u * 64 * row["n_sequences"].get<std::uint64_t>());
+    EXPECT_GT(row["gigaflops"].get<double>(), 0.0);
+    EXPECT_GT(row["scratch_bytes"].get<std::uint64_t>(), 0u);
+    if (row.contains("kernel_times")) {
+      EXPECT_GE(row["kernel_times"].size(), 4u);
+      for (const auto& kernel : row["kernel_times"]) EXPECT_GE(kernel["dispatches"].get<int>(), 1);
+    }
+  }
+  EXPECT_EQ(json["rows"][5]["n_sequences"], 3);
+  EXPECT_EQ(json["rows"][5]["n_depth"], 40);
+}
+
+TEST_F(BenchTest, ComparesTwoFiles) {
+  const auto write = [&](const char* name, const char* speeds, double mean) {
+    const std::string path = folder() / name;
+    std::ofstream(path) << R"({"rows": [{"n_prompt": 0, "n_gen": 8, "groups": [4], "type_k": "f16", "avg_ts": )" << mean
+                        << R"(, "stddev_ts": 1, "samples_ts": )" << speeds << "}]}";
+    return path;
+  };
+  const std::string before = write("before.json", "[99, 100, 101]", 100);
+  const std::string faster = write("faster.json", "[149, 150, 151]", 150);
+  const std::string same = write("same.json", "[98, 101, 103]", 100.7);
+  const nlohmann::json up = document({"bench", "--compare", before, faster});
+  ASSERT_EQ(up["rows"].size(), 1u);
+  EXPECT_NEAR(up["rows"][0]["percent"].get<double>(), 50.0, 1e-9);
+  EXPECT_EQ(up["rows"][0]["significant"], true);
+  EXPECT_EQ(document({"bench", "--compare", before, same})["rows"][0]["significant"], false);
+  const Outcome text = run({"bench", "--compare", before, faster});
+  EXPECT_NE(text.out.find("+50.0 %"), std::string::npos) << text.out;
+}
+
+TEST_F(BenchTest, DrawsFigure6) {
+  const std::string svg = folder() / "figure6.svg";
+  const nlohmann::json json = document({"bench", "-q", "--figure6", svg, "-m",
+                                        "synthetic:hidden=64,heads=4,head_dim=32,ff=64,layers=1,vocab=64", "-d", "40",
+                                        "-n", "1", "-r", "1", "--sequences", "1,2"});
+  ASSERT_EQ(json["rows"].size(), 6u);  // G 4, 2, 1 for one and two sequences
+  for (const auto& row : json["rows"]) {
+    EXPECT_GT(row["relative_to_mha"].get<double>(), 0.0);
+    if (row["groups"] == 4) EXPECT_EQ(row["relative_to_mha"], 1.0);
+  }
+  std::ifstream in(svg);
+  std::stringstream text;
+  text << in.rdbuf();
+  EXPECT_NE(text.str().find("paper: T5 XXL"), std::string::npos);
+  EXPECT_NE(text.str().find("2 x 40 positions"), std::string::npos);
 }
 
 class InterruptTest : public ProgramTest {};

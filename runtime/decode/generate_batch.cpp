@@ -1,0 +1,73 @@
+#include "runtime/decode/generate_batch.h"
+
+#include <optional>
+
+#include "runtime/core/error.h"
+#include "runtime/decode/measure.h"
+#include "runtime/text/stream_decoder.h"
+
+namespace regroup {
+namespace {
+
+// Takes the chosen token into the result; what ends the sequence, if anything does.
+std::optional<StopReason> take(GenerateResult& result, std::optional<StreamDecoder>& decoder,
+                               const Tokenizer* tokenizer, std::uint32_t token, std::uint32_t max_tokens) {
+  result.tokens.push_back(token);
+  if (tokenizer != nullptr && token < tokenizer->vocabulary_size()) {
+    if (tokenizer->is_end_of_generation(token)) return StopReason::kEndOfText;
+    result.text += decoder->feed(token);
+    if (decoder->stopped()) return StopReason::kStopText;
+  }
+  if (result.tokens.size() >= max_tokens) return StopReason::kLength;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<GenerateResult> generate_batch(Batch& batch, const Tokenizer* tokenizer,
+                                           std::span<const BatchRequest> requests, const GenerateOptions& options) {
+  REGROUP_CHECK(requests.size() <= batch.size());
+  std::vector<GenerateResult> results(requests.size());
+  std::vector<std::optional<StreamDecoder>> decoders(requests.size());
+  const auto finish = [&](std::uint32_t s, StopReason reason) {
+    results[s].stop = reason;
+    if (decoders[s]) results[s].text += decoders[s]->finish();
+    batch.stop(s);
+  };
+  const auto count = static_cast<std::uint32_t>(requests.size());
+  try {
+    for (std::uint32_t s = 0; s < count; ++s) {
+      results[s].stop = StopReason::kInterrupted;
+      if (tokenizer != nullptr) {
+        decoders[s].emplace(*tokenizer, StreamOptions{.stops = options.stops, .starts_text = options.starts_text});
+      }
+    }
+    for (std::uint32_t s = 0; s < count; ++s) {
+      const Timing prefill = time_of([&] {
+        batch.start(s, requests[s].prompt, requests[s].sampling, options.cancel, options.on_prefill);
+      });
+      results[s].prefill_ms = 1e3 * prefill.seconds;
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInterrupted) throw;
+    for (std::uint32_t s = 0; s < count; ++s) batch.stop(s);
+    return results;
+  }
+  while (batch.active_count() > 0) {
+    std::vector<std::optional<DecodedToken>> chosen;
+    const Timing step = time_of([&] { chosen = batch.decode(); });
+    const bool interrupted = cancelled(options.cancel);
+    for (std::uint32_t s = 0; s < count; ++s) {
+      if (!chosen[s]) continue;
+      results[s].decode_ms.push_back(1e3 * step.seconds);
+      std::optional<StopReason> reason =
+          take(results[s], decoders[s], tokenizer, chosen[s]->id, options.max_tokens);
+      if (!reason && interrupted) reason = StopReason::kInterrupted;
+      if (!reason && batch.is_full(s)) reason = StopReason::kContextFull;
+      if (reason) finish(s, *reason);
+    }
+  }
+  return results;
+}
+
+}  // namespace regroup

@@ -19,9 +19,10 @@ constexpr std::uint32_t kBroadcastRows = 4;
 constexpr std::uint32_t kBroadcastStep = 16;
 // Below this many positions a split costs more than it brings (one more dispatch, or idle lanes).
 constexpr std::uint32_t kLeastSplitCpu = 512;
-constexpr std::uint32_t kLeastSplitGpu = 256;
-// Enough for the multiprocessors of a large GPU to have one workgroup each.
-constexpr std::uint32_t kGpuWorkgroups = 128;
+constexpr std::uint32_t kLeastSplitGpu = 128;
+// Enough for the multiprocessors of a large GPU (132 to 192) to have several workgroups of two subgroups each, which is
+// what hides the latency of their loads.
+constexpr std::uint32_t kGpuWorkgroups = 512;
 
 std::uint32_t divide_up(std::uint32_t a, std::uint32_t b) {
   return (a + b - 1) / b;

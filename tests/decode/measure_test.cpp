@@ -1,6 +1,7 @@
 // What measurements are judged with: summaries, Welch's test against tabulated values, rates that are rates.
 #include "runtime/decode/measure.h"
 
+#include "runtime/core/error.h"
 #include "tests/decode/loaded_model.h"
 
 namespace regroup::test {

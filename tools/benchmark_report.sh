@@ -45,7 +45,9 @@ if [ "$drivers_given" = no ]; then
 fi
 
 # The value of a number or string field of one JSON line.
-field() { printf '%s\n' "$1" | sed -n "s/.*\"$2\": *\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
+field() {
+  printf '%s\n' "$1" | sed -n -e "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p;t" -e "s/.*\"$2\": *\([^,}]*\).*/\1/p"
+}
 # A quotient with two digits, or nothing where a figure is missing.
 ratio() { awk -v a="${1:-0}" -v b="${2:-0}" 'BEGIN { if (a > 0 && b > 0) printf "%.2f x", a / b; else printf "-" }'; }
 two_digits() { awk -v a="${1:-0}" 'BEGIN { if (a > 0) printf "%.2f", a; else printf "-" }'; }

@@ -5,9 +5,10 @@
 
 # What a user's environment may hold must not change a result. Caches go into the build folder, so that a second run is quick; each suite has
 # its own, because the validation layer's is not written atomically.
+# Further arguments: variables that this suite's environment has as well.
 function(regroup_suite_properties name layer driver)
   file(MAKE_DIRECTORY ${REGROUP_TEST_CACHE}/${name} ${REGROUP_TEST_CACHE}/mesa)
-  set(environment "XDG_CACHE_HOME=${REGROUP_TEST_CACHE}/${name}" "MESA_SHADER_CACHE_DIR=${REGROUP_TEST_CACHE}/mesa")
+  set(environment "XDG_CACHE_HOME=${REGROUP_TEST_CACHE}/${name}" "MESA_SHADER_CACHE_DIR=${REGROUP_TEST_CACHE}/mesa" ${ARGN})
   set(changes "")
   foreach(variable IN ITEMS DISPLAY WAYLAND_DISPLAY REGROUP_DEVICE VK_INSTANCE_LAYERS VK_ADD_DRIVER_FILES GTEST_FILTER GTEST_OUTPUT
                             GTEST_SHARD_INDEX GTEST_TOTAL_SHARDS)
@@ -62,6 +63,12 @@ function(regroup_register_suites layer program device_suites)
       if(REGROUP_${upper}_ICD)
         add_test(${driver}.${layer}.${suite} ${program} --gtest_filter=${filter})
         regroup_suite_properties(${driver}.${layer}.${suite} ${layer} ${driver})
+      endif()
+      # The kernels for subgroups of 16, which lavapipe has when it is told to use 512-bit vectors (on any processor).
+      if(REGROUP_${upper}_ICD AND driver STREQUAL "lavapipe" AND layer STREQUAL "ops" AND suite MATCHES "^(Linear|Attention)")
+        set(name ${driver}-512.${layer}.${suite})
+        add_test(${name} ${program} --gtest_filter=${filter})
+        regroup_suite_properties(${name} ${layer} ${driver} "LP_NATIVE_VECTOR_WIDTH=512")
       endif()
     endforeach()
   endforeach()

@@ -68,7 +68,8 @@ AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) 
   if (cpu && profile.texel_loads && profile.broadcast == Broadcast::kShuffle) {
     // More rows share a load, but their sums must stay near the registers: measured best from head_dim 32 to 256.
     choose_rows(plan, heads_per_group, neighbouring_tokens(op), std::clamp(1024 / op.head_dim, 1u, 9u));
-    plan.kernel = fmt::format("attention_registers_texel8_{}", type);
+    plan.kernel =
+        fmt::format("{}_{}", profile.lanes == 16 ? "attention_registers_texel16" : "attention_registers_texel8", type);
     plan.family = AttentionFamily::kRegisters;
     plan.workgroup = profile.lanes;
     positions_per_step = profile.lanes;

@@ -12,7 +12,8 @@ using B = Broadcast;
 using R = Reduction;
 
 // Best first; the first one that a device's class and features allow is taken.
-constexpr std::array<KernelProfile, 5> kProfiles = {{
+constexpr std::array<KernelProfile, 6> kProfiles = {{
+    {"cpu-texel16", S::kRowPerLane, B::kShuffle, R::kShared, true, 16, 64},
     {"cpu-texel8", S::kRowPerLane, B::kShuffle, R::kShared, true, 8, 32},
     {"cpu-ssbo4", S::kRowPerLane, B::kBroadcast, R::kShared, false, 4, 16},
     {"cpu-plain", S::kRowPerLane, B::kLoad, R::kShared, false, 8, 32},

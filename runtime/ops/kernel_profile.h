@@ -38,8 +38,8 @@ struct KernelProfile {
 // The profile for a device, from its type and (masked) features. Deterministic.
 KernelProfile kernel_profile(const Device& device);
 
-// The profile of that name ("cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"), for tests that force
-// it; throws kUsage when the device lacks what it needs.
+// The profile of that name ("cpu-texel16", "cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"), for
+// tests that force it; throws kUsage when the device lacks what it needs.
 KernelProfile kernel_profile_named(const Device& device, std::string_view name);
 
 }  // namespace regroup

@@ -67,6 +67,15 @@ const float kLog2e = 1.4426950408889634;
 const float kSlack = 8.0;
 
 // Written out: a loop that a driver leaves standing keeps every loop around it from being unrolled.
+#if LANES == 16
+// Beyond 8 lanes lavapipe has no fast shuffle but that of a constant lane: OP over lanes `first` .. `first` + 7.
+#define OVER_EIGHT(OP, v, first)                                                                                                           \
+  OP(OP(OP(FROM_LANE(v, first), FROM_LANE(v, first + 1u)), OP(FROM_LANE(v, first + 2u), FROM_LANE(v, first + 3u))),                        \
+     OP(OP(FROM_LANE(v, first + 4u), FROM_LANE(v, first + 5u)), OP(FROM_LANE(v, first + 6u), FROM_LANE(v, first + 7u))))
+float add(float a, float b) { return a + b; }
+float lanes_max(float v) { return max(OVER_EIGHT(max, v, 0u), OVER_EIGHT(max, v, 8u)); }
+float lanes_sum(float v) { return OVER_EIGHT(add, v, 0u) + OVER_EIGHT(add, v, 8u); }
+#else
 float lanes_max(float v) {
   v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 1u));
   v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 2u));
@@ -83,6 +92,7 @@ float lanes_sum(float v) {
 #endif
   return v;
 }
+#endif
 
 #ifdef CACHE_SCALED
 // Scale of block b of the row whose scales start at half `first` of the region at `chunk`.
@@ -121,8 +131,15 @@ void main() {
       uint quad = min(uint(j * LANES) + lane, quads - 1u);
       vec4 value = LOAD_Q(row + quad) * q_scale;
 #ifdef RAW_ZERO
+      float of_quad = value.x + value.y + value.z + value.w;
+#if LANES == 16
+      // Round j is blocks 2j and 2j + 1 of 32 elements, of which the second may not exist.
+      zero[r][2 * j] = -RAW_ZERO * OVER_EIGHT(add, of_quad, 0u);
+      if (2 * j + 1 < kBlocks) zero[r][min(2 * j + 1, kBlocks - 1)] = -RAW_ZERO * OVER_EIGHT(add, of_quad, 8u);
+#else
       // With 8 lanes, round j is block j of 32 elements.
-      zero[r][j] = -RAW_ZERO * lanes_sum(value.x + value.y + value.z + value.w);
+      zero[r][j] = -RAW_ZERO * lanes_sum(of_quad);
+#endif
 #endif
       uint e = quad * 4u;
       q[r][j] = value * vec4(raw_factor(e % 8u), raw_factor((e + 1u) % 8u), raw_factor((e + 2u) % 8u), raw_factor((e + 3u) % 8u));

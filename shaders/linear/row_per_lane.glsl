@@ -1,9 +1,9 @@
 // What the row-per-lane kernels share: where an invocation's rows lie, how weights and activations are loaded and how a column of x reaches
 // every lane. A lane's four rows are the components of a vec4: fewer instructions for glslc to
 // digest, the same for the drivers. Compiled with LANES and
-//   TEXEL      texel buffers, neighbouring lanes own neighbouring rows, x by subgroupShuffle with a constant lane (lavapipe)
-//   BROADCAST  storage buffers, a lane owns neighbouring rows, x by subgroupBroadcast (SwiftShader)
-//   neither    storage buffers, a lane owns neighbouring rows, every lane loads all of x: no subgroup operation
+//   TEXEL      texel buffers, x by subgroupShuffle with a constant lane (lavapipe)
+//   BROADCAST  storage buffers, x by subgroupBroadcast (SwiftShader)
+//   neither    storage buffers, every lane loads all of x: no subgroup operation
 #ifndef REGROUP_LINEAR_ROW_PER_LANE_GLSL
 #define REGROUP_LINEAR_ROW_PER_LANE_GLSL
 

@@ -38,7 +38,7 @@ inline std::filesystem::path bundled_model() {
 // Names of the kernel families that the device can run.
 inline std::vector<std::string> runnable_profiles(const Device& device) {
   std::vector<std::string> names;
-  for (const char* name : {"cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"}) {
+  for (const char* name : {"cpu-texel16", "cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"}) {
     try {
       kernel_profile_named(device, name);
       names.emplace_back(name);

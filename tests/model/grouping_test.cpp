@@ -16,7 +16,8 @@ namespace regroup::test {
 namespace {
 
 const std::filesystem::path kBundled = std::filesystem::path(REGROUP_SOURCE_DIR) / "assets/regroup-3m.gguf";
-constexpr const char* kFamilies[] = {"cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"};
+constexpr const char* kFamilies[] = {"cpu-texel16", "cpu-texel8",   "cpu-ssbo4",
+                                     "cpu-plain",   "gpu-subgroup", "gpu-shared"};
 
 // All rows of a tensor as floats.
 std::vector<float> decoded(const ModelFile& file, const std::string& name) {

@@ -186,7 +186,7 @@ class AttentionTest : public DeviceTest {
 
   std::vector<KernelProfile> profiles() {
     std::vector<KernelProfile> usable;
-    for (const char* name : {"cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"}) {
+    for (const char* name : {"cpu-texel16", "cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"}) {
       try {
         usable.push_back(kernel_profile_named(device(), name));
       } catch (const Error& error) {

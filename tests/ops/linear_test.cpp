@@ -15,8 +15,8 @@
 namespace regroup::test {
 namespace {
 
-constexpr std::array<std::string_view, 5> kProfileNames = {"cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup",
-                                                           "gpu-shared"};
+constexpr std::array<std::string_view, 6> kProfileNames = {"cpu-texel16", "cpu-texel8",   "cpu-ssbo4",
+                                                           "cpu-plain",   "gpu-subgroup", "gpu-shared"};
 
 // Noise of size 1 with an outlier in about one of fifty.
 std::vector<float> noise(std::size_t count, std::mt19937& random) {

@@ -23,7 +23,8 @@ class ProfileTest : public DeviceTest {
   // The profiles that this driver can run; at least the three without optional features.
   std::vector<KernelProfile> profiles() {
     std::vector<KernelProfile> found;
-    for (const std::string_view name : {"cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"}) {
+    for (const std::string_view name :
+         {"cpu-texel16", "cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"}) {
       try {
         found.push_back(kernel_profile_named(device(), name));
       } catch (const Error&) {  // needs a feature that this driver lacks

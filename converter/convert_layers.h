@@ -46,9 +46,9 @@ struct MergedLayer {
 bool needs_calibration(const std::string& method);
 
 // Throws before any work: kUsage for a method that does not exist or that the architecture forbids (with the reason),
-// for a number of groups that does not divide the layer's KV heads (naming layer and numbers), or for lists of another
+// for a number of groups that does not divide the layer's KV heads (naming tensor and numbers), or for lists of another
 // length.
-void check_settings(const ModelOutline& outline, const MergeSettings& settings);
+void check_settings(const ModelFile& file, const ModelOutline& outline, const MergeSettings& settings);
 
 struct ConvertLayers {
   const ModelFile& file;

@@ -45,6 +45,7 @@ class ModelFile {
   ModelFileKind kind() const { return kind_; }
   const std::filesystem::path& path() const { return path_; }
   std::uint64_t file_bytes() const { return file_bytes_; }  // all shards together
+  const std::vector<MappedFile>& files() const { return files_; }
 
   // GGUF key/value pairs (empty for Hugging Face directories).
   const GgufMetadata& metadata() const { return metadata_; }

@@ -1,5 +1,7 @@
 #include "runtime/model/model.h"
 
+#include <algorithm>
+
 #include "runtime/core/error.h"
 #include "runtime/model/model_loader.h"
 
@@ -43,13 +45,18 @@ WeightBytes weight_bytes(const ModelFile& file, const ModelOutline& outline, con
 }
 
 std::unique_ptr<Model> Model::load(Device& device, const KernelProfile& profile, const ModelFile& file,
-                                   const Progress& progress, const CancelFlag* cancel) {
+                                   const Progress& progress, const CancelFlag* cancel, const ModelPart& part) {
   const ModelOutline outline = read_outline(file);
+  const std::uint32_t layers = outline.config.layer_count();
+  REGROUP_CHECK(part.first_layer <= layers);
+  const std::uint32_t count = std::min(part.layer_count, layers - part.first_layer);
   std::unique_ptr<Model> model(new Model(device, profile));
   model->architecture_ = outline.architecture;
   model->config_ = outline.config;
-  const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
-  ModelLoader(*model, table, progress, cancel).load();
+  const auto first = outline.config.layers.begin() + part.first_layer;
+  model->config_.layers.assign(first, first + count);
+  const TensorTable table(file, outline.architecture->tensor_names(), layers);
+  ModelLoader(*model, table, part, progress, cancel).load();
   return model;
 }
 

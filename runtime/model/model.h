@@ -53,12 +53,21 @@ struct WeightBytes {
 
 struct SyntheticShape;
 
+// The part of a checkpoint to load: whole models decode, and passes that go layer by layer hold one at a time.
+struct ModelPart {
+  std::uint32_t first_layer = 0;
+  std::uint32_t layer_count = 0xffffffff;  // so many, or all that follow; they become layers 0, 1, ... of the Model
+  bool embedding = true;                   // without it a tied output is missing too
+  bool output = true;                      // final norm and output matrix
+};
+
 class Model {
  public:
   // Loads `file` (kept open only during this call). Throws kBadModel (unknown architecture, missing or unknown tensors,
   // wrong shapes: all found before the first allocation), kOutOfMemory, kInterrupted.
   static std::unique_ptr<Model> load(Device& device, const KernelProfile& profile, const ModelFile& file,
-                                     const Progress& progress = {}, const CancelFlag* cancel = nullptr);
+                                     const Progress& progress = {}, const CancelFlag* cancel = nullptr,
+                                     const ModelPart& part = {});
 
   Device& device() const { return device_; }
   const KernelProfile& profile() const { return profile_; }

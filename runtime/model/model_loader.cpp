@@ -60,20 +60,25 @@ void check_shapes(const TensorTable& table, const ModelConfig& config) {
   }
 }
 
-ModelLoader::ModelLoader(Model& model, const TensorTable& table, const Progress& progress, const CancelFlag* cancel)
-    : model_(model), table_(table), config_(model.config_), progress_(progress), cancel_(cancel) {
+ModelLoader::ModelLoader(Model& model, const TensorTable& table, const ModelPart& part, const Progress& progress,
+                         const CancelFlag* cancel)
+    : model_(model), table_(table), config_(model.config_), part_(part), progress_(progress), cancel_(cancel) {
   for (const FileTensor& tensor : table.file().tensors()) bytes_total_ += tensor.bytes.size();
 }
 
 void ModelLoader::load() {
   const FileTensor& embedding = table_.get(Role::kEmbedding);
-  model_.embedding_ = upload_tensor(embedding);
-  done_with({&embedding});
   const FileTensor* output = table_.find(Role::kOutput);
-  model_.output_ = output == nullptr ? model_.embedding_ : upload_tensor(*output);
-  done_with({output});
-  model_.final_norm_ = upload_norm(table_.find(Role::kFinalNorm));
-  for (std::uint32_t l = 0; l < config_.layer_count(); ++l) model_.layers_.push_back(load_layer(l));
+  if (part_.embedding || (part_.output && output == nullptr)) {
+    model_.embedding_ = upload_tensor(embedding);
+    done_with({&embedding});
+  }
+  if (part_.output) {
+    model_.output_ = output == nullptr ? model_.embedding_ : upload_tensor(*output);
+    done_with({output});
+    model_.final_norm_ = upload_norm(table_.find(Role::kFinalNorm));
+  }
+  for (std::uint32_t l = 0; l < config_.layer_count(); ++l) model_.layers_.push_back(load_layer(part_.first_layer + l));
   for (const FileTensor& tensor : table_.file().tensors()) model_.parameters_ += tensor.elements();
 }
 
@@ -96,7 +101,7 @@ void ModelLoader::load_attention_input(std::uint32_t l, LayerWeights& weights) {
   const FileTensor& key = table_.get(Role::kKey, l);
   const FileTensor& value = table_.get(Role::kValue, l);
   const std::uint32_t head_dim = config_.head_dim;
-  const std::uint32_t groups = config_.layers[l].kv_heads;
+  const std::uint32_t groups = config_.layers[l - part_.first_layer].kv_heads;
   const std::uint32_t query_rows = config_.query_columns();
   const std::uint32_t key_rows = groups * head_dim;
 

@@ -14,7 +14,9 @@ void check_shapes(const TensorTable& table, const ModelConfig& config);
 
 class ModelLoader {
  public:
-  ModelLoader(Model& model, const TensorTable& table, const Progress& progress, const CancelFlag* cancel);
+  // `model` has the config of the part, `table` the tensors of the whole file.
+  ModelLoader(Model& model, const TensorTable& table, const ModelPart& part, const Progress& progress,
+              const CancelFlag* cancel);
   void load();
 
  private:
@@ -32,6 +34,7 @@ class ModelLoader {
   Model& model_;
   const TensorTable& table_;
   const ModelConfig& config_;
+  const ModelPart part_;
   const Progress& progress_;
   const CancelFlag* cancel_;
   std::uint64_t bytes_done_ = 0;

@@ -1,0 +1,76 @@
+#include "converter/checkpoint/output_directory.h"
+
+#include <unistd.h>
+
+#include <system_error>
+
+#include "runtime/core/error.h"
+
+namespace regroup {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const fs::path& target, const std::error_code& error) {
+  throw_error(ErrorCode::kFailed, "cannot write '{}': {}", escaped(target.string()), error.message());
+}
+
+fs::path beside(const fs::path& target, std::string_view what) {
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  return folder / fmt::format(".{}.{}.{}", target.filename().string(), ::getpid(), what);
+}
+
+}  // namespace
+
+OutputDirectory::OutputDirectory(fs::path target, Overwrite overwrite)
+    : target_(std::move(target)), overwrite_(overwrite) {
+  std::error_code error;
+  if (fs::exists(fs::symlink_status(target_, error))) {
+    if (overwrite_ == Overwrite::kNo) {
+      throw_error(ErrorCode::kUsage, "cannot write '{}': it exists already; give another name or --force",
+                  escaped(target_.string()));
+    }
+    const bool is_model = fs::is_directory(target_, error) &&
+                          (fs::is_empty(target_, error) || fs::exists(target_ / "config.json", error));
+    if (!is_model) {
+      throw_error(ErrorCode::kUsage, "cannot write '{}': it is not a model's directory, and --force replaces only those",
+                  escaped(target_.string()));
+    }
+  }
+  temporary_ = beside(target_, "tmp");
+  fs::remove_all(temporary_, error);
+  if (!fs::create_directory(temporary_, error)) fail(target_, error);
+}
+
+OutputDirectory::~OutputDirectory() {
+  if (committed_) return;
+  std::error_code unused;
+  fs::remove_all(temporary_, unused);
+}
+
+void OutputDirectory::write_file(std::string_view name, std::string_view text) const {
+  AtomicFile file(temporary_ / name, Overwrite::kNo);
+  file.write(std::as_bytes(std::span(text)));
+  file.close();
+  file.commit();
+}
+
+void OutputDirectory::commit() {
+  std::error_code error;
+  const fs::path old = beside(target_, "old.tmp");
+  const bool replaces = overwrite_ == Overwrite::kYes && fs::exists(target_, error);
+  if (replaces) {
+    fs::rename(target_, old, error);
+    if (error) fail(target_, error);
+  }
+  fs::rename(temporary_, target_, error);
+  if (error) {
+    std::error_code unused;
+    if (replaces) fs::rename(old, target_, unused);
+    fail(target_, error);
+  }
+  committed_ = true;
+  if (replaces) fs::remove_all(old, error);
+}
+
+}  // namespace regroup

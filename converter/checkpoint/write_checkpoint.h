@@ -1,0 +1,38 @@
+// Writes the planned output, tensor by tensor, with at most one merged layer in memory.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "converter/attention_layer.h"
+#include "converter/checkpoint/checkpoint_plan.h"
+#include "runtime/core/progress.h"
+#include "runtime/file/atomic_file.h"
+#include "runtime/file/gguf_metadata.h"
+
+namespace regroup {
+
+struct WriteCheckpoint {
+  const ModelFile& source;
+  const ModelConfig& config;
+  const CheckpointPlan& plan;
+  std::filesystem::path target;
+  Overwrite overwrite = Overwrite::kNo;
+  GgufMetadata metadata = GgufMetadata();        // plan.kind kGguf
+  nlohmann::ordered_json hugging_face = {};      // config.json; plan.kind kHuggingFace
+  std::map<std::string, std::string> files = {};  // beside the weights, by name; plan.kind kHuggingFace
+  // The merged layer that a tensor of the plan asks for.
+  std::function<AttentionLayer(std::uint32_t layer)> merged_layer;
+  Progress progress = {};
+  const CancelFlag* cancel = nullptr;
+};
+
+// Returns the bytes written. Nothing stands at the target before everything was read back. Throws kFailed (disk),
+// kInterrupted, kUsage (the target exists).
+std::uint64_t write_checkpoint(const WriteCheckpoint& job);
+
+}  // namespace regroup

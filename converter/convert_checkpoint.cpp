@@ -1,0 +1,235 @@
+#include "converter/convert_checkpoint.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "converter/attention_layer_io.h"
+#include "converter/checkpoint/gguf_config.h"
+#include "converter/checkpoint/hugging_face_config.h"
+#include "converter/checkpoint/side_files.h"
+#include "converter/checkpoint/write_checkpoint.h"
+#include "converter/merge.h"
+#include "converter/state_folder.h"
+#include "runtime/core/error.h"
+#include "runtime/core/sha256.h"
+#include "runtime/model/architecture.h"
+
+namespace regroup {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_mergeless(const ConvertCheckpoint& job, std::uint32_t l) {
+  return job.settings.groups[l] == job.outline.config.layers[l].kv_heads;
+}
+
+// A method that merges from the weights alone can merge while writing.
+bool merges_while_writing(const ConvertCheckpoint& job) {
+  return !needs_calibration(job.settings.method) && job.settings.grouping == GroupingSearch::kContiguous;
+}
+
+std::vector<LayerChange> changes_of(const ConvertCheckpoint& job) {
+  const bool pools_in_place =
+      merges_while_writing(job) && !merge_method_named(job.settings.method).changes_queries;
+  std::vector<LayerChange> changes;
+  for (std::uint32_t l = 0; l < job.outline.config.layer_count(); ++l) {
+    const bool merges = !is_mergeless(job, l);
+    changes.push_back({job.settings.groups[l], merges, merges && !pools_in_place});
+  }
+  return changes;
+}
+
+bool is_same_place(const fs::path& a, const fs::path& b) {
+  std::error_code error;
+  return fs::exists(b, error) && fs::equivalent(a, b, error);
+}
+
+void check_target(const ConvertCheckpoint& job) {
+  std::error_code error;
+  const fs::path& target = job.target;
+  const fs::path folder = fs::weakly_canonical(target, error).parent_path();
+  bool onto_input = is_same_place(job.source.path(), target);
+  for (const MappedFile& file : job.source.files()) {
+    onto_input = onto_input || is_same_place(file.path(), target) || is_same_place(file.path().parent_path(), target);
+  }
+  if (onto_input) {
+    throw_error(ErrorCode::kUsage, "cannot write '{}': it is the input; give another name", escaped(target.string()));
+  }
+  if (job.source.kind() == ModelFileKind::kHuggingFace && is_same_place(job.source.path(), folder)) {
+    throw_error(ErrorCode::kUsage, "cannot write '{}': it would stand inside the input directory",
+                escaped(target.string()));
+  }
+  if (job.overwrite == Overwrite::kNo && fs::exists(fs::symlink_status(target, error))) {
+    throw_error(ErrorCode::kUsage, "cannot write '{}': it exists already; give another name or --force",
+                escaped(target.string()));
+  }
+  if (!fs::is_directory(folder, error)) {
+    throw_error(ErrorCode::kUsage, "cannot write '{}': its folder does not exist", escaped(target.string()));
+  }
+}
+
+// How far the rows that a group shares are from the heads that they replace: |W_j - W'|^2 / |W_j|^2 over K and V.
+double weight_error(const AttentionLayer& source, const AttentionLayer& merged, const HeadGroups& groups) {
+  double off = 0, all = 0;
+  const Eigen::Index head_dim = source.head_dim;
+  for (std::uint32_t g = 0; g < groups.count(); ++g) {
+    for (const std::uint32_t head : groups.groups[g]) {
+      for (const auto member : {&AttentionLayer::key, &AttentionLayer::value}) {
+        const auto rows = (source.*member).middleRows(head * head_dim, head_dim).cast<double>();
+        off += (rows - (merged.*member).middleRows(g * head_dim, head_dim).cast<double>()).squaredNorm();
+        all += rows.squaredNorm();
+      }
+    }
+  }
+  return all > 0 ? off / all : 0;
+}
+
+std::string members_text(const HeadGroups& groups) {
+  std::vector<std::string> parts;
+  for (const auto& group : groups.groups) parts.push_back(fmt::format("{}", fmt::join(group, ",")));
+  return fmt::format("{}", fmt::join(parts, "|"));
+}
+
+// Everything that the merged layers depend on.
+std::string state_key(const ConvertCheckpoint& job, const std::string& sha256) {
+  const nlohmann::ordered_json key{
+      {"version", 1},
+      {"source_sha256", sha256},
+      {"groups", job.settings.groups},
+      {"method", job.settings.method},
+      {"grouping", job.settings.grouping == GroupingSearch::kMeasured ? "measured" : "contiguous"},
+      {"seed", job.settings.seed},
+      {"calibration", job.text_origin}};
+  return key.dump();
+}
+
+}  // namespace
+
+std::string checksum(const ModelFile& source, const Progress& progress, const CancelFlag* cancel) {
+  constexpr std::size_t kPieceBytes = std::size_t{8} << 20;
+  Sha256 hash;
+  std::uint64_t done = 0;
+  for (const MappedFile& file : source.files()) {
+    const auto bytes = file.bytes();
+    for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
+      if (cancelled(cancel)) throw_error(ErrorCode::kInterrupted, "stopped while reading the checkpoint");
+      const auto piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
+      hash.add(piece);
+      file.release_pages(piece);
+      done += piece.size();
+      if (progress) progress("checking", static_cast<double>(done) / static_cast<double>(source.file_bytes()));
+    }
+  }
+  return hash.finish();
+}
+
+CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
+  check_settings(job.source, job.outline, job.settings);
+  check_target(job);
+  const TensorTable table(job.source, job.outline.architecture->tensor_names(), job.outline.config.layer_count());
+  CheckpointPlan plan = plan_checkpoint(table, job.outline, changes_of(job), job.output);
+  // Made for what they refuse.
+  if (plan.kind == ModelFileKind::kGguf) {
+    GgufMetadata metadata = gguf_metadata_for(job.source, job.outline, job.settings.groups, plan);
+    add_tokenizer_keys(metadata, job.source, job.outline.config, job.without_tokenizer, plan);
+  } else {
+    (void)hugging_face_config_for(job.source, job.outline, job.settings.groups, plan);
+    (void)tokenizer_files(job.source, job.outline.config, job.without_tokenizer, plan);
+  }
+  return plan;
+}
+
+ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
+  ConvertReport report;
+  const ModelConfig& config = job.outline.config;
+  CheckpointPlan plan = check_conversion(job);
+  report.notes = plan.notes;
+  report.bytes_in = job.source.file_bytes();
+  const TensorTable table(job.source, job.outline.architecture->tensor_names(), config.layer_count());
+  const std::string sha256 = checksum(job.source, job.progress, job.cancel);
+
+  for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
+    const std::uint32_t heads = config.layers[l].kv_heads;
+    const bool merges = !is_mergeless(job, l);
+    report.layers.push_back({heads, job.settings.groups[l], merges ? job.settings.method : "none", std::nullopt,
+                             HeadGroups::contiguous(heads, job.settings.groups[l])});
+  }
+  std::optional<StateFolder> state;
+  if (!merges_while_writing(job)) {
+    state.emplace(job.target.string() + ".regroup-state", state_key(job, sha256));
+    ConvertLayers layers{.file = job.source, .outline = job.outline, .settings = job.settings};
+    std::optional<CalibrationText> text;
+    if (job.make_text) {
+      text = state->load_text();
+      if (!text) {
+        text = job.make_text();
+        state->save_text(*text);
+      }
+      layers.text = &*text;
+    }
+    layers.device = job.device;
+    layers.profile = job.profile;
+    layers.finished = [&](std::uint32_t l) { return state->load_layer(l); };
+    layers.sink = [&](const MergedLayer& layer) {
+      if (!state->has_layer(layer.layer)) state->save_layer(layer);
+      LayerReport& line = report.layers[layer.layer];
+      line.method = layer.method;
+      line.error = layer.error;
+      line.members = layer.groups;
+    };
+    layers.progress = job.progress;
+    layers.cancel = job.cancel;
+    convert_layers(layers);
+  }
+
+  Provenance provenance{.source_name = job.source.path().filename().string(),
+                        .source_sha256 = sha256,
+                        .method = job.settings.method,
+                        .seed = job.settings.seed,
+                        .calibration = job.text_origin};
+  for (const LayerReport& layer : report.layers) {
+    provenance.source_groups.push_back(layer.source_groups);
+    provenance.groups.push_back(layer.groups);
+    provenance.methods.push_back(layer.method);
+    provenance.errors.push_back(layer.error);
+    provenance.members.push_back(layer.method == "none" ? "" : members_text(layer.members));
+  }
+
+  WriteCheckpoint write{.source = job.source, .config = config, .plan = plan, .target = job.target};
+  write.overwrite = job.overwrite;
+  write.progress = job.progress;
+  write.cancel = job.cancel;
+  CheckpointPlan unused_notes = plan;
+  if (plan.kind == ModelFileKind::kGguf) {
+    write.metadata = gguf_metadata_for(job.source, job.outline, job.settings.groups, unused_notes);
+    add_tokenizer_keys(write.metadata, job.source, config, job.without_tokenizer, unused_notes);
+    add_provenance(write.metadata, provenance);
+  } else {
+    write.hugging_face = hugging_face_config_for(job.source, job.outline, job.settings.groups, unused_notes);
+    write.hugging_face["regroup"] = provenance_json(provenance);
+    write.files = tokenizer_files(job.source, config, job.without_tokenizer, unused_notes);
+  }
+  write.merged_layer = [&](std::uint32_t l) -> AttentionLayer {
+    if (state) {
+      auto layer = state->load_layer(l);
+      if (!layer) {
+        throw_error(ErrorCode::kFailed, "the finished layer {} is gone from '{}'; run the same command again", l,
+                    escaped(state->path().string()));
+      }
+      return std::move(layer->attention);
+    }
+    LayerReport& line = report.layers[l];
+    const AttentionLayer source = read_attention_layer(table, config, l);
+    MergeInput input{.seed = job.settings.seed, .layer = l, .cancel = job.cancel};
+    const MergeMethod& method = merge_method_named(job.settings.method);
+    AttentionLayer merged = method.merge(source, line.members, input);
+    if (!method.changes_queries) line.error = weight_error(source, merged, line.members);
+    return merged;
+  };
+  report.bytes_out = write_checkpoint(write);
+  if (state) state->discard();
+  return report;
+}
+
+}  // namespace regroup

@@ -48,7 +48,7 @@ bool is_same_place(const fs::path& a, const fs::path& b) {
 void check_target(const ConvertCheckpoint& job) {
   std::error_code error;
   const fs::path& target = job.target;
-  const fs::path folder = fs::weakly_canonical(target, error).parent_path();
+  const fs::path folder = fs::absolute(target, error).lexically_normal().parent_path();
   bool onto_input = is_same_place(job.source.path(), target);
   for (const MappedFile& file : job.source.files()) {
     onto_input = onto_input || is_same_place(file.path(), target) || is_same_place(file.path().parent_path(), target);

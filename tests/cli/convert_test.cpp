@@ -1,0 +1,91 @@
+// regroup convert as a user meets it: documents, refusals, a full disk, a kill and the same command again.
+#include <sys/resource.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "tests/cli/program.h"
+
+namespace regroup::test {
+namespace {
+
+std::string checkpoint(const std::string& relative) {
+  return REGROUP_SOURCE_DIR "/tests/data/checkpoints/" + relative;
+}
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+class ConvertProgramTest : public ProgramTest {};
+
+TEST_F(ConvertProgramTest, DocumentHasWhatOthersRead) {
+  const auto out = file("mean.gguf").string();
+  const auto json = document({"convert", "-i", checkpoint("gguf-llama-f32/model.gguf"), "-o", out, "--groups", "1",
+                              "--method", "mean"});
+  expect_keys(json, {"layers", "bytes_in", "bytes_out", "seconds", "peak_memory_bytes"});
+  ASSERT_EQ(json["layers"].size(), 2u);
+  expect_keys(json["layers"][0], {"groups", "method", "error"});
+  EXPECT_EQ(json["layers"][1]["groups"], 1);
+  EXPECT_EQ(json["layers"][1]["method"], "mean");
+  EXPECT_GT(json["layers"][1]["error"].get<double>(), 0.0);
+  EXPECT_EQ(json["bytes_out"].get<std::uint64_t>(), std::filesystem::file_size(out));
+  EXPECT_EQ(json["kv_bytes_per_token"].get<std::uint64_t>() * 2, json["kv_bytes_per_token_before"]);
+  EXPECT_EQ(document({"info", out})["kv_heads"], (std::vector<int>{1, 1}));
+}
+
+TEST_F(ConvertProgramTest, MistakesAreUsageErrors) {
+  const auto out = file("never.gguf").string();
+  const std::string gqa = checkpoint("llama-gqa-9-3");
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"--groups", "2"}, {"--groups", "0"}, {"--groups", "1,1"}, {"--groups", "budget:x"},
+        {"--groups", "1", "--method", "magic"}, {"--groups", "1", "--type", "q9"},
+        {"--groups", "1", "--method", "mean", "--grouping", "measured"}}) {
+    std::vector<std::string> arguments = {"convert", "-i", gqa, "-o", out};
+    arguments.insert(arguments.end(), wrong.begin(), wrong.end());
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_FALSE(outcome.err.empty());
+    EXPECT_FALSE(std::filesystem::exists(out));
+  }
+  EXPECT_EQ(run({"convert", "-i", gqa, "-o", gqa, "--groups", "1", "--method", "mean", "--force"}).code, 2);
+  EXPECT_EQ(run({"convert", "-i", file("absent").string(), "-o", out, "--groups", "1"}).code, 2);
+}
+
+TEST_F(ConvertProgramTest, DryRunWritesNothing) {
+  const auto out = file("dry.gguf");
+  for (const char* method : {"mean", "auto"}) {
+    const auto json = document({"convert", "-i", checkpoint("gguf-llama-f32/model.gguf"), "-o", out.string(),
+                                "--groups", "1", "--method", method, "--dry-run"});
+    EXPECT_EQ(json["dry_run"], true);
+    EXPECT_EQ(json["layers"][0]["groups"], 1);
+    EXPECT_GT(json["bytes_out"].get<std::uint64_t>(), 0u);
+    EXPECT_FALSE(std::filesystem::exists(out));
+  }
+}
+
+// A limit on file sizes ends writing as a full disk does: the system refuses in the middle.
+TEST_F(ConvertProgramTest, FullDiskLeavesNothing) {
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit small = before;
+  small.rlim_cur = 20000;
+  signal(SIGXFSZ, SIG_IGN);  // inherited by the program: writes fail instead of ending it
+  setrlimit(RLIMIT_FSIZE, &small);
+  const Outcome gguf = run({"convert", "-i", checkpoint("gguf-llama-f32/model.gguf"), "-o", file("full.gguf").string(),
+                            "--groups", "1", "--method", "mean"});
+  const Outcome directory = run({"convert", "-i", checkpoint("llama-mha-4-4"), "-o", file("full").string(), "--groups",
+                                 "1", "--method", "mean"});
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, SIG_DFL);
+  for (const Outcome* outcome : {&gguf, &directory}) {
+    EXPECT_EQ(outcome->code, 1) << outcome->err;
+    EXPECT_NE(outcome->err.find("cannot write"), std::string::npos) << outcome->err;
+  }
+  EXPECT_FALSE(std::filesystem::exists(file("full.gguf")));
+  EXPECT_FALSE(std::filesystem::exists(file("full")));
+}
+
+}  // namespace
+}  // namespace regroup::test

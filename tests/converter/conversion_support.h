@@ -1,0 +1,57 @@
+// What the conversion tests share: small checkpoints, a folder for outputs, and one call that converts.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "converter/convert_checkpoint.h"
+#include "runtime/model/model.h"
+#include "tests/model/tiny_model.h"
+
+namespace regroup::test {
+
+namespace fs = std::filesystem;
+
+inline fs::path checkpoint(const std::string& relative) {
+  return fs::path(REGROUP_SOURCE_DIR) / "tests/data/checkpoints" / relative;
+}
+
+inline std::string file_bytes(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+// Every layer to this many groups; 0: as they are.
+inline std::vector<std::uint32_t> uniform_groups(const ModelConfig& config, std::uint32_t groups) {
+  std::vector<std::uint32_t> out;
+  for (const LayerConfig& layer : config.layers) out.push_back(groups == 0 ? layer.kv_heads : groups);
+  return out;
+}
+
+struct Conversion {
+  std::uint32_t groups = 0;
+  std::string method = "mean";
+  std::optional<WeightFormat> type = {};
+  Overwrite overwrite = Overwrite::kNo;
+  std::uint64_t seed = 0;
+};
+
+inline ConvertReport convert(const fs::path& from, const fs::path& to, const Conversion& how) {
+  const ModelFile file = ModelFile::open(from);
+  const ModelOutline outline = read_outline(file);
+  ConvertCheckpoint job{.source = file, .outline = outline};
+  job.settings = {.method = how.method, .groups = uniform_groups(outline.config, how.groups), .seed = how.seed};
+  job.output = {.kind = to.extension() == ".gguf" ? ModelFileKind::kGguf : ModelFileKind::kHuggingFace,
+                .type = how.type};
+  job.target = to;
+  job.overwrite = how.overwrite;
+  return convert_checkpoint(job);
+}
+
+}  // namespace regroup::test

@@ -77,7 +77,7 @@ const Eigen::VectorXf* bias_of(const AttentionLayer& layer, Role role) {
 
 }  // namespace
 
-AttentionLayer read_attention_layer(const TensorTable& table, const ModelConfig& config, std::uint32_t layer) {
+AttentionLayer read_keys_and_values(const TensorTable& table, const ModelConfig& config, std::uint32_t layer) {
   AttentionLayer out;
   out.hidden = config.hidden;
   out.query_heads = config.query_heads;
@@ -86,18 +86,25 @@ AttentionLayer read_attention_layer(const TensorTable& table, const ModelConfig&
   out.rotary_dims = config.rotary_dims;
   out.scale = config.attention_scale;
   out.qk_norm = table.find(Role::kQueryNorm, layer) != nullptr || table.find(Role::kKeyNorm, layer) != nullptr;
-  out.query = read_matrix(table.get(Role::kQuery, layer));
   out.key = read_matrix(table.get(Role::kKey, layer));
   out.value = read_matrix(table.get(Role::kValue, layer));
-  out.output = read_matrix(table.get(Role::kAttentionOutput, layer));
-  out.query_bias = read_vector(table.find(Role::kQueryBias, layer));
   out.key_bias = read_vector(table.find(Role::kKeyBias, layer));
   out.value_bias = read_vector(table.find(Role::kValueBias, layer));
   if (config.file_rope_layout == RopeLayout::kHalfSplit) {
-    interleave(out, out.query);
     interleave(out, out.key);
-    interleave(out, out.query_bias);
     interleave(out, out.key_bias);
+  }
+  return out;
+}
+
+AttentionLayer read_attention_layer(const TensorTable& table, const ModelConfig& config, std::uint32_t layer) {
+  AttentionLayer out = read_keys_and_values(table, config, layer);
+  out.query = read_matrix(table.get(Role::kQuery, layer));
+  out.output = read_matrix(table.get(Role::kAttentionOutput, layer));
+  out.query_bias = read_vector(table.find(Role::kQueryBias, layer));
+  if (config.file_rope_layout == RopeLayout::kHalfSplit) {
+    interleave(out, out.query);
+    interleave(out, out.query_bias);
   }
   return out;
 }

@@ -14,6 +14,9 @@ namespace regroup {
 // Decoded to floats, Q and K rows (and their biases) in interleaved order whatever the file has.
 AttentionLayer read_attention_layer(const TensorTable& table, const ModelConfig& config, std::uint32_t layer);
 
+// The same without the queries' and the output's tensors: enough for methods that only pool contiguous heads.
+AttentionLayer read_keys_and_values(const TensorTable& table, const ModelConfig& config, std::uint32_t layer);
+
 // The seven tensors that a merge may change.
 bool is_attention_tensor(TensorRole role);
 

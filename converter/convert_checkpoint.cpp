@@ -30,8 +30,7 @@ bool merges_while_writing(const ConvertCheckpoint& job) {
 }
 
 std::vector<LayerChange> changes_of(const ConvertCheckpoint& job) {
-  const bool pools_in_place =
-      merges_while_writing(job) && !merge_method_named(job.settings.method).changes_queries;
+  const bool pools_in_place = merges_while_writing(job) && !merge_method_named(job.settings.method).changes_queries;
   std::vector<LayerChange> changes;
   for (std::uint32_t l = 0; l < job.outline.config.layer_count(); ++l) {
     const bool merges = !is_mergeless(job, l);
@@ -91,6 +90,17 @@ std::string members_text(const HeadGroups& groups) {
   return fmt::format("{}", fmt::join(parts, "|"));
 }
 
+// The report before anything is merged.
+std::vector<LayerReport> lines_of(const ConvertCheckpoint& job) {
+  std::vector<LayerReport> lines;
+  for (std::uint32_t l = 0; l < job.outline.config.layer_count(); ++l) {
+    const std::uint32_t heads = job.outline.config.layers[l].kv_heads, groups = job.settings.groups[l];
+    lines.push_back({heads, groups, is_mergeless(job, l) ? "none" : job.settings.method, std::nullopt,
+                     HeadGroups::contiguous(heads, groups)});
+  }
+  return lines;
+}
+
 // Everything that the merged layers depend on.
 std::string state_key(const ConvertCheckpoint& job, const std::string& sha256) {
   const nlohmann::ordered_json key{
@@ -140,6 +150,23 @@ CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
   return plan;
 }
 
+ConvertReport outline_conversion(const ConvertCheckpoint& job) {
+  const ModelConfig& config = job.outline.config;
+  const CheckpointPlan plan = check_conversion(job);
+  ConvertReport report{.layers = lines_of(job), .bytes_in = job.source.file_bytes(), .bytes_out = plan.data_bytes()};
+  report.notes = plan.notes;
+  report.notes.emplace_back("errors are those of mean pooling's K and V rows, an estimate that needs no calibration");
+  const TensorTable table(job.source, job.outline.architecture->tensor_names(), config.layer_count());
+  for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
+    if (is_mergeless(job, l)) continue;
+    const AttentionLayer source = read_keys_and_values(table, config, l);
+    LayerReport& line = report.layers[l];
+    line.error =
+        weight_error(source, merge_method_named("mean").merge(source, line.members, {.layer = l}), line.members);
+  }
+  return report;
+}
+
 ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   ConvertReport report;
   const ModelConfig& config = job.outline.config;
@@ -149,12 +176,7 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   const TensorTable table(job.source, job.outline.architecture->tensor_names(), config.layer_count());
   const std::string sha256 = checksum(job.source, job.progress, job.cancel);
 
-  for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
-    const std::uint32_t heads = config.layers[l].kv_heads;
-    const bool merges = !is_mergeless(job, l);
-    report.layers.push_back({heads, job.settings.groups[l], merges ? job.settings.method : "none", std::nullopt,
-                             HeadGroups::contiguous(heads, job.settings.groups[l])});
-  }
+  report.layers = lines_of(job);
   std::optional<StateFolder> state;
   if (!merges_while_writing(job)) {
     state.emplace(job.target.string() + ".regroup-state", state_key(job, sha256));
@@ -220,9 +242,10 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
       return std::move(layer->attention);
     }
     LayerReport& line = report.layers[l];
-    const AttentionLayer source = read_attention_layer(table, config, l);
-    MergeInput input{.seed = job.settings.seed, .layer = l, .cancel = job.cancel};
     const MergeMethod& method = merge_method_named(job.settings.method);
+    const AttentionLayer source =
+        method.changes_queries ? read_attention_layer(table, config, l) : read_keys_and_values(table, config, l);
+    MergeInput input{.seed = job.settings.seed, .layer = l, .cancel = job.cancel};
     AttentionLayer merged = method.merge(source, line.members, input);
     if (!method.changes_queries) line.error = weight_error(source, merged, line.members);
     return merged;

@@ -55,6 +55,10 @@ CheckpointPlan check_conversion(const ConvertCheckpoint& job);
 // the same conversion is asked for again.
 ConvertReport convert_checkpoint(const ConvertCheckpoint& job);
 
+// What convert_checkpoint would write, without merging anything: sizes, and as errors how far mean pooling would move
+// the K and V rows, whatever the method.
+ConvertReport outline_conversion(const ConvertCheckpoint& job);
+
 // SHA-256 of the weight files, one after the other.
 std::string checksum(const ModelFile& source, const Progress& progress = {}, const CancelFlag* cancel = nullptr);
 

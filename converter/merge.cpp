@@ -45,6 +45,7 @@ void check_cancelled(const MergeInput& input) {
 
 AttentionLayer with_query_order(const AttentionLayer& source, const HeadGroups& groups) {
   AttentionLayer out = source;
+  if (groups.is_contiguous()) return out;
   const Eigen::Index head_dim = source.head_dim;
   const std::vector<std::uint32_t> order = groups.query_order(source.queries_per_kv_head());
   REGROUP_CHECK(order.size() == source.query_heads);

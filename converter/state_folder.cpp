@@ -55,16 +55,11 @@ void write_text(const fs::path& path, const std::string& text) {
 
 Json facts_of(const MergedLayer& layer) {
   const AttentionLayer& a = layer.attention;
-  return {{"layer", layer.layer},
-          {"groups", layer.groups.groups},
-          {"method", layer.method},
-          {"error", layer.error ? Json(*layer.error) : Json(nullptr)},
-          {"hidden", a.hidden},
-          {"query_heads", a.query_heads},
-          {"kv_heads", a.kv_heads},
-          {"head_dim", a.head_dim},
-          {"rotary_dims", a.rotary_dims},
-          {"scale", a.scale},
+  return {{"layer", layer.layer},         {"groups", layer.groups.groups},
+          {"method", layer.method},       {"error", layer.error ? Json(*layer.error) : Json(nullptr)},
+          {"hidden", a.hidden},           {"query_heads", a.query_heads},
+          {"kv_heads", a.kv_heads},       {"head_dim", a.head_dim},
+          {"rotary_dims", a.rotary_dims}, {"scale", a.scale},
           {"qk_norm", a.qk_norm}};
 }
 

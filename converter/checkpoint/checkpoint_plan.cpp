@@ -49,7 +49,11 @@ class Planner {
  public:
   Planner(const TensorTable& table, const ModelOutline& outline, const std::vector<LayerChange>& changes,
           const OutputChoice& choice)
-      : table_(table), config_(outline.config), architecture_(*outline.architecture), changes_(changes), choice_(choice) {
+      : table_(table),
+        config_(outline.config),
+        architecture_(*outline.architecture),
+        changes_(changes),
+        choice_(choice) {
     plan_.kind = choice.kind;
     plan_.type = choice.type;
     plan_.conventions = file_conventions(config_.architecture, choice.kind);
@@ -80,9 +84,10 @@ class Planner {
                   format_info(type).name);
     }
     if (!to_gguf() && !is_floating(type)) {
-      throw_error(ErrorCode::kUsage,
-                  "--type {}: safetensors directories hold f32, f16 or bf16; choose one, or give -o a name ending .gguf",
-                  format_info(type).name);
+      throw_error(
+          ErrorCode::kUsage,
+          "--type {}: safetensors directories hold f32, f16 or bf16; choose one, or give -o a name ending .gguf",
+          format_info(type).name);
     }
   }
 

@@ -84,10 +84,11 @@ class ConfigFromKeys {
       throw_error(ErrorCode::kUsage, "{}: a model with both biases and a sliding window has no form in transformers",
                   source_.path().string());
     }
-    out_ = {{"architectures", {gemma   ? "Gemma3ForCausalLM"
-                               : qwen  ? "Qwen2ForCausalLM"
-                               : slides ? "MistralForCausalLM"
-                                        : "LlamaForCausalLM"}},
+    out_ = {{"architectures",
+             {gemma    ? "Gemma3ForCausalLM"
+              : qwen   ? "Qwen2ForCausalLM"
+              : slides ? "MistralForCausalLM"
+                       : "LlamaForCausalLM"}},
             {"model_type", type},
             {"hidden_size", config_.hidden},
             {"intermediate_size", config_.feed_forward},
@@ -148,8 +149,8 @@ class ConfigFromKeys {
     out_["layer_types"] = types;
     const double width = 1.0 / (static_cast<double>(config_.attention_scale) * config_.attention_scale);
     const double whole = std::round(width);
-    out_["query_pre_attn_scalar"] = std::abs(width - whole) < 1e-4 * width ? Json(static_cast<std::uint64_t>(whole))
-                                                                           : Json(width);
+    out_["query_pre_attn_scalar"] =
+        std::abs(width - whole) < 1e-4 * width ? Json(static_cast<std::uint64_t>(whole)) : Json(width);
     if (config_.final_soft_cap > 0) out_["final_logit_softcapping"] = shortest(config_.final_soft_cap);
     out_["attn_logit_softcapping"] = nullptr;
     out_["attention_bias"] = false;

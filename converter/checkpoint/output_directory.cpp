@@ -33,7 +33,8 @@ OutputDirectory::OutputDirectory(fs::path target, Overwrite overwrite)
     const bool is_model = fs::is_directory(target_, error) &&
                           (fs::is_empty(target_, error) || fs::exists(target_ / "config.json", error));
     if (!is_model) {
-      throw_error(ErrorCode::kUsage, "cannot write '{}': it is not a model's directory, and --force replaces only those",
+      throw_error(ErrorCode::kUsage,
+                  "cannot write '{}': it is not a model's directory, and --force replaces only those",
                   escaped(target_.string()));
     }
   }

@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 
 // Files that are copied as they are; the first two can stand for a whole tokenizer.
 constexpr std::array<const char*, 12> kCopied = {
-    "tokenizer.json",         "tokenizer.model",  "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json",      "vocab.json",       "merges.txt",            "generation_config.json",
-    "chat_template.jinja",    "chat_template.json", "LICENSE",             "LICENSE.txt"};
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json",  "special_tokens_map.json", "added_tokens.json",
+    "vocab.json",     "merges.txt",      "generation_config.json", "chat_template.jinja",     "chat_template.json",
+    "LICENSE",        "LICENSE.txt"};
 // Their presence says that there should be a tokenizer.
 constexpr std::array<const char*, 5> kTraces = {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                                 "vocab.json", "merges.txt"};
@@ -34,10 +34,11 @@ bool has_tokenizer(const ModelFile& source, bool without, CheckpointPlan& plan) 
   if (!source.tokenizer_json().empty() || !source.sentencepiece_model().empty()) return true;
   for (const char* trace : kTraces) {
     if (without || !is_there(source.path() / trace)) continue;
-    throw_error(ErrorCode::kBadModel,
-                "{}: the directory has {}, but neither tokenizer.json nor tokenizer.model; fetch one of them, or convert "
-                "without a tokenizer by --no-tokenizer",
-                source.path().string(), trace);
+    throw_error(
+        ErrorCode::kBadModel,
+        "{}: the directory has {}, but neither tokenizer.json nor tokenizer.model; fetch one of them, or convert "
+        "without a tokenizer by --no-tokenizer",
+        source.path().string(), trace);
   }
   plan.notes.emplace_back("the source has no tokenizer, so the output has none");
   return false;
@@ -64,7 +65,8 @@ std::map<std::string, std::string> tokenizer_files(const ModelFile& source, cons
                                                    CheckpointPlan& plan) {
   std::map<std::string, std::string> files;
   if (source.kind() == ModelFileKind::kGguf) {
-    if (source.vocabulary() && !without) return tokenizer_json_files(*source.vocabulary(), config, source.path().string());
+    if (source.vocabulary() && !without)
+      return tokenizer_json_files(*source.vocabulary(), config, source.path().string());
     plan.notes.emplace_back("the source has no tokenizer, so the output has none");
     return files;
   }

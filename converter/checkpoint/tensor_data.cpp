@@ -53,7 +53,10 @@ void encode_pieces(std::span<const float> values, const TensorPlan& plan, const 
 class RowReader {
  public:
   RowReader(const OutputTensor& tensor, const ModelConfig& config, RopeLayout to)
-      : tensor_(tensor), config_(config), to_(to), columns_(tensor.source->columns()),
+      : tensor_(tensor),
+        config_(config),
+        to_(to),
+        columns_(tensor.source->columns()),
         bytes_(row_bytes(tensor.source->format, columns_)) {}
 
   std::span<const std::byte> bytes(std::uint64_t row) const {

@@ -20,7 +20,7 @@ bool same_steps(const std::vector<PreTokenizerStep>& a, const std::vector<PreTok
 
 // One name for each way to cut text into words; all programs that read GGUF know these.
 std::string pre_tokenizer_name(const TokenizerSpec& spec, const std::string& file) {
-  constexpr std::array<std::string_view, 8> kNames = {"gpt-2",  "smollm", "llama-bpe", "dbrx",
+  constexpr std::array<std::string_view, 8> kNames = {"gpt-2", "smollm", "llama-bpe", "dbrx",
                                                       "qwen2", "qwen35", "tekken",    "gpt-4o"};
   for (const std::string_view name : kNames) {
     // The same words, but one of the two takes a word that is a token whole.
@@ -69,10 +69,11 @@ bool adds_space_prefix(const TokenizerSpec& spec) {
 void add_tokenizer(GgufMetadata& metadata, const TokenizerSpec& spec, std::uint32_t vocabulary,
                    const std::string& file) {
   if (spec.model == Model::kUnigram) {
-    throw_error(ErrorCode::kBadModel,
-                "{}: a unigram tokenizer, which GGUF files of this architecture cannot hold; convert to a directory, or "
-                "without a tokenizer by --no-tokenizer",
-                file);
+    throw_error(
+        ErrorCode::kBadModel,
+        "{}: a unigram tokenizer, which GGUF files of this architecture cannot hold; convert to a directory, or "
+        "without a tokenizer by --no-tokenizer",
+        file);
   }
   if (spec.tokens.size() > vocabulary) {
     throw_error(ErrorCode::kBadModel, "{}: the tokenizer has {} tokens, the embedding only {} rows", file,

@@ -103,10 +103,8 @@ class TokenizerJsonWriter {
   Json words() const {
     Json steps = Json::array();
     for (const PreTokenizerStep& step : spec_.pre_tokenizer) {
-      steps.push_back({{"type", "Split"},
-                       {"pattern", {{"Regex", step.pattern}}},
-                       {"behavior", "Isolated"},
-                       {"invert", false}});
+      steps.push_back(
+          {{"type", "Split"}, {"pattern", {{"Regex", step.pattern}}}, {"behavior", "Isolated"}, {"invert", false}});
     }
     steps.push_back(byte_level_step());
     return {{"type", "Sequence"}, {"pretokenizers", steps}};
@@ -146,7 +144,8 @@ class TokenizerJsonWriter {
     Json vocab = Json::object();
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
       if (replace_invalid_utf8(tokens_[id]) != tokens_[id]) {
-        throw_error(ErrorCode::kBadModel, "{}: token {} is not valid UTF-8, which tokenizer.json cannot hold", file_, id);
+        throw_error(ErrorCode::kBadModel, "{}: token {} is not valid UTF-8, which tokenizer.json cannot hold", file_,
+                    id);
       }
       ids_.emplace(tokens_[id], id);
     }
@@ -186,8 +185,7 @@ class TokenizerJsonWriter {
     for (std::size_t id = 0; id < tokens_.size(); ++id) {
       if (types_[id] == TokenType::kNormal && ids_.at(tokens_[id]) == id) order.push_back(id);
     }
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return scores_[a] > scores_[b]; });
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores_[a] > scores_[b]; });
     const auto piece = [&](std::string_view text) -> std::optional<std::size_t> {
       const auto found = ids_.find(std::string(text));
       if (found == ids_.end() || types_[found->second] != TokenType::kNormal) return std::nullopt;

@@ -22,8 +22,8 @@ struct WriteCheckpoint {
   const CheckpointPlan& plan;
   std::filesystem::path target;
   Overwrite overwrite = Overwrite::kNo;
-  GgufMetadata metadata = GgufMetadata();        // plan.kind kGguf
-  nlohmann::ordered_json hugging_face = {};      // config.json; plan.kind kHuggingFace
+  GgufMetadata metadata = GgufMetadata();         // plan.kind kGguf
+  nlohmann::ordered_json hugging_face = {};       // config.json; plan.kind kHuggingFace
   std::map<std::string, std::string> files = {};  // beside the weights, by name; plan.kind kHuggingFace
   // The merged layer that a tensor of the plan asks for.
   std::function<AttentionLayer(std::uint32_t layer)> merged_layer;

@@ -22,8 +22,8 @@ class ConvertProgramTest : public ProgramTest {};
 
 TEST_F(ConvertProgramTest, DocumentHasWhatOthersRead) {
   const auto out = file("mean.gguf").string();
-  const auto json = document({"convert", "-i", checkpoint("gguf-llama-f32/model.gguf"), "-o", out, "--groups", "1",
-                              "--method", "mean"});
+  const auto json = document(
+      {"convert", "-i", checkpoint("gguf-llama-f32/model.gguf"), "-o", out, "--groups", "1", "--method", "mean"});
   expect_keys(json, {"layers", "bytes_in", "bytes_out", "seconds", "peak_memory_bytes"});
   ASSERT_EQ(json["layers"].size(), 2u);
   expect_keys(json["layers"][0], {"groups", "method", "error"});
@@ -38,10 +38,13 @@ TEST_F(ConvertProgramTest, DocumentHasWhatOthersRead) {
 TEST_F(ConvertProgramTest, MistakesAreUsageErrors) {
   const auto out = file("never.gguf").string();
   const std::string gqa = checkpoint("llama-gqa-9-3");
-  for (const std::vector<std::string>& wrong :
-       {std::vector<std::string>{"--groups", "2"}, {"--groups", "0"}, {"--groups", "1,1"}, {"--groups", "budget:x"},
-        {"--groups", "1", "--method", "magic"}, {"--groups", "1", "--type", "q9"},
-        {"--groups", "1", "--method", "mean", "--grouping", "measured"}}) {
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--groups", "2"},
+                                                {"--groups", "0"},
+                                                {"--groups", "1,1"},
+                                                {"--groups", "budget:x"},
+                                                {"--groups", "1", "--method", "magic"},
+                                                {"--groups", "1", "--type", "q9"},
+                                                {"--groups", "1", "--method", "mean", "--grouping", "measured"}}) {
     std::vector<std::string> arguments = {"convert", "-i", gqa, "-o", out};
     arguments.insert(arguments.end(), wrong.begin(), wrong.end());
     const Outcome outcome = run(arguments);
@@ -75,8 +78,8 @@ TEST_F(ConvertProgramTest, FullDiskLeavesNothing) {
   setrlimit(RLIMIT_FSIZE, &small);
   const Outcome gguf = run({"convert", "-i", checkpoint("gguf-llama-f32/model.gguf"), "-o", file("full.gguf").string(),
                             "--groups", "1", "--method", "mean"});
-  const Outcome directory = run({"convert", "-i", checkpoint("llama-mha-4-4"), "-o", file("full").string(), "--groups",
-                                 "1", "--method", "mean"});
+  const Outcome directory = run(
+      {"convert", "-i", checkpoint("llama-mha-4-4"), "-o", file("full").string(), "--groups", "1", "--method", "mean"});
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, SIG_DFL);
   for (const Outcome* outcome : {&gguf, &directory}) {

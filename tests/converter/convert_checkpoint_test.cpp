@@ -118,23 +118,21 @@ TEST(ConvertCheckpointTest, TypesAreWrittenAndFallBackWhereRowsDoNotFit) {
   const fs::path out = folder.path() / "out.gguf";
   for (const WeightFormat type : {WeightFormat::kF32, WeightFormat::kF16, WeightFormat::kBF16, WeightFormat::kQ8_0,
                                   WeightFormat::kQ4_0, WeightFormat::kQ4_1}) {
-    convert(checkpoint("gguf-llama-f16/model.gguf"), out,
-            {.groups = 1, .type = type, .overwrite = Overwrite::kYes});
+    convert(checkpoint("gguf-llama-f16/model.gguf"), out, {.groups = 1, .type = type, .overwrite = Overwrite::kYes});
     const ModelFile written = ModelFile::open(out);
     for (const FileTensor& tensor : written.tensors()) {
       EXPECT_EQ(tensor.format, tensor.shape.size() > 1 ? type : WeightFormat::kF32) << tensor.name;
     }
   }
   // Rows of 20 elements are no whole blocks.
-  const ConvertReport report =
-      convert(checkpoint("gguf-llama-f32/model.gguf"), out,
-              {.groups = 1, .type = WeightFormat::kQ8_0, .overwrite = Overwrite::kYes});
+  const ConvertReport report = convert(checkpoint("gguf-llama-f32/model.gguf"), out,
+                                       {.groups = 1, .type = WeightFormat::kQ8_0, .overwrite = Overwrite::kYes});
   EXPECT_EQ(ModelFile::open(out).find("blk.0.attn_k.weight")->format, WeightFormat::kF16);
   ASSERT_FALSE(report.notes.empty());
   EXPECT_NE(report.notes[0].find("rows of 20 elements"), std::string::npos) << report.notes[0];
   // K-quants are read, not written: merged tensors become q8_0, the others stay.
-  const ConvertReport mixed = convert(checkpoint("gguf-llama-k-mix/model.gguf"), out,
-                                      {.groups = 1, .overwrite = Overwrite::kYes});
+  const ConvertReport mixed =
+      convert(checkpoint("gguf-llama-k-mix/model.gguf"), out, {.groups = 1, .overwrite = Overwrite::kYes});
   const ModelFile before = ModelFile::open(checkpoint("gguf-llama-k-mix/model.gguf")), after = ModelFile::open(out);
   EXPECT_EQ(after.find("blk.0.attn_v.weight")->format, WeightFormat::kQ8_0);
   EXPECT_EQ(after.find("blk.0.ffn_down.weight")->format, before.find("blk.0.ffn_down.weight")->format);
@@ -167,8 +165,8 @@ TEST(ConvertCheckpointTest, Refusals) {
   expect(gqa, gqa, {.groups = 1, .overwrite = Overwrite::kYes}, {"it is the input"});
   expect(checkpoint("gguf-llama-f32/model.gguf"), checkpoint("gguf-llama-f32/model.gguf"),
          {.groups = 1, .overwrite = Overwrite::kYes}, {"it is the input"});
-  expect(checkpoint("gguf-split-f32/model-00001-of-00002.gguf"),
-         checkpoint("gguf-split-f32/model-00002-of-00002.gguf"), {.overwrite = Overwrite::kYes}, {"it is the input"});
+  expect(checkpoint("gguf-split-f32/model-00001-of-00002.gguf"), checkpoint("gguf-split-f32/model-00002-of-00002.gguf"),
+         {.overwrite = Overwrite::kYes}, {"it is the input"});
   expect(gqa, folder.path() / "absent" / "out.gguf", {.groups = 1}, {"its folder does not exist"});
   expect(checkpoint("mistral-window"), out, {}, {"window of 7 tokens"});
   expect(checkpoint("llama-yarn-mscale"), out, {}, {"yarn"});

@@ -65,12 +65,10 @@ CalibrationText calibration_sampled(const Model& model, std::uint32_t first_toke
                                     std::uint64_t seed, const Progress& progress, const CancelFlag* cancel) {
   CalibrationText out = size.shape(model.config().context_length);
   const Grouping grouping(model, GroupPlan::identity(model.config()));
-  const auto sampled = sample_sequences(model, grouping,
-                                        {.count = out.sequences,
-                                         .length = out.sequence_length,
-                                         .first_token = first_token,
-                                         .seed = seed},
-                                        cancel, progress);
+  const auto sampled = sample_sequences(
+      model, grouping,
+      {.count = out.sequences, .length = out.sequence_length, .first_token = first_token, .seed = seed}, cancel,
+      progress);
   for (const auto& sequence : sampled) out.tokens.insert(out.tokens.end(), sequence.begin(), sequence.end());
   return out;
 }

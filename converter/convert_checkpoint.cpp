@@ -1,6 +1,9 @@
 #include "converter/convert_checkpoint.h"
 
+#include <signal.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -150,6 +153,21 @@ CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
   return plan;
 }
 
+void remove_abandoned(const fs::path& target) {
+  std::error_code error;
+  const fs::path folder = fs::absolute(target, error).parent_path();
+  const std::string start = "." + target.filename().string() + ".";
+  std::vector<fs::path> abandoned;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(start) || !name.ends_with(".tmp")) continue;
+    const std::string number = name.substr(start.size(), name.size() - start.size() - 4);
+    if (number.empty() || number.size() > 9 || number.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (::kill(std::stoi(number), 0) != 0 && errno == ESRCH) abandoned.push_back(entry->path());
+  }
+  for (const fs::path& path : abandoned) fs::remove_all(path, error);
+}
+
 ConvertReport outline_conversion(const ConvertCheckpoint& job) {
   const ModelConfig& config = job.outline.config;
   const CheckpointPlan plan = check_conversion(job);
@@ -182,7 +200,7 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
     state.emplace(job.target.string() + ".regroup-state", state_key(job, sha256));
     ConvertLayers layers{.file = job.source, .outline = job.outline, .settings = job.settings};
     std::optional<CalibrationText> text;
-    if (job.make_text) {
+    if (job.make_text && merges_any_layer(job.outline, job.settings)) {
       text = state->load_text();
       if (!text) {
         text = job.make_text();
@@ -250,6 +268,7 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
     if (!method.changes_queries) line.error = weight_error(source, merged, line.members);
     return merged;
   };
+  remove_abandoned(job.target);
   report.bytes_out = write_checkpoint(write);
   if (state) state->discard();
   return report;

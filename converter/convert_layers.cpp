@@ -28,6 +28,13 @@ AttentionLayer shape_of(const TensorTable& table, const ModelConfig& config, std
 
 }  // namespace
 
+bool merges_any_layer(const ModelOutline& outline, const MergeSettings& settings) {
+  for (std::uint32_t l = 0; l < outline.config.layer_count(); ++l) {
+    if (settings.groups[l] != outline.config.layers[l].kv_heads) return true;
+  }
+  return false;
+}
+
 bool needs_calibration(const std::string& method) {
   return method == kAutoMethod || merge_method_named(method).needs != MergeNeeds::kWeights;
 }
@@ -244,7 +251,8 @@ class Walk {
 
 void convert_layers(const ConvertLayers& job) {
   check_settings(job.file, job.outline, job.settings);
-  REGROUP_CHECK(job.text != nullptr || !needs_calibration(job.settings.method));
+  REGROUP_CHECK(job.text != nullptr || !needs_calibration(job.settings.method) ||
+                !merges_any_layer(job.outline, job.settings));
   Walk(job).run();
 }
 

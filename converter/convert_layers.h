@@ -45,6 +45,9 @@ struct MergedLayer {
 // Whether `method` ("auto" included) must be given calibration text.
 bool needs_calibration(const std::string& method);
 
+// Whether any layer is to have fewer groups than it has.
+bool merges_any_layer(const ModelOutline& outline, const MergeSettings& settings);
+
 // Throws before any work: kUsage for a method that does not exist or that the architecture forbids (with the reason),
 // for a number of groups that does not divide the layer's KV heads (naming tensor and numbers), or for lists of another
 // length.

@@ -58,12 +58,10 @@ class Predictions {
                    .columns = config.hidden,
                    .tokens = length_,
                    .epsilon = config.norm_epsilon});
-    record(list, model_->profile(),
-           Linear{.weight = model_->output(), .x = normed_, .y = logits_, .tokens = length_});
+    record(list, model_->profile(), Linear{.weight = model_->output(), .x = normed_, .y = logits_, .tokens = length_});
     if (config.final_soft_cap > 0) {
       record(list, model_->profile(),
-             SoftCap{
-                 .logits = logits_, .columns = config.vocabulary, .tokens = length_, .cap = config.final_soft_cap});
+             SoftCap{.logits = logits_, .columns = config.vocabulary, .tokens = length_, .cap = config.final_soft_cap});
     }
     list.run(cancel);
     return download_values<float>(device_, logits_.buffer, std::size_t{length_} * logits_.stride);
@@ -156,8 +154,8 @@ std::vector<std::vector<BudgetOption>> measure_damage(const MeasureDamage& job) 
                                               .window = resident.window()},
                             job.cancel);
       }
-      const AttentionLayer merged = merge_alone(source, groups, calibration ? &*calibration : nullptr,
-                                                {.layer = l, .cancel = job.cancel});
+      const AttentionLayer merged =
+          merge_alone(source, groups, calibration ? &*calibration : nullptr, {.layer = l, .cancel = job.cancel});
       auto streams = std::make_unique<ResidualStreams>(job.device, config, judging);
       streams->copy_from(teacher, first_judging);
       resident.advance(*streams, &merged, job.cancel);
@@ -177,11 +175,12 @@ std::vector<std::vector<BudgetOption>> measure_damage(const MeasureDamage& job) 
       const std::vector<float> found = predictions.logits(variant.streams->sequence(s), job.cancel);
       for (BudgetOption& option : options[variant.layer]) {
         if (option.groups != variant.groups) continue;
-        option.damage += std::max(0.0, divergence(wanted, found, predictions.stride(), predictions.vocabulary())) / tokens;
+        option.damage +=
+            std::max(0.0, divergence(wanted, found, predictions.stride(), predictions.vocabulary())) / tokens;
       }
       if (job.progress) {
-        job.progress("comparing predictions", (s + static_cast<double>(v + 1) / static_cast<double>(variants.size())) /
-                                                  text.held_out);
+        job.progress("comparing predictions",
+                     (s + static_cast<double>(v + 1) / static_cast<double>(variants.size())) / text.held_out);
       }
     }
   }

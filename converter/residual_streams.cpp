@@ -75,8 +75,7 @@ BufferView ResidentLayer::rope_table() const {
   return model_->config().layers[0].local_rope ? activations_.local_rope_table : activations_.rope_table;
 }
 
-void ResidentLayer::normed_inputs(const ResidualStreams& streams, const Activations& normed,
-                                  const CancelFlag* cancel) {
+void ResidentLayer::normed_inputs(const ResidualStreams& streams, const Activations& normed, const CancelFlag* cancel) {
   CommandList list(model_->device());
   for (std::uint32_t s = 0; s < streams.sequences(); ++s) {
     Activations to = normed;

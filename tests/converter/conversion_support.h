@@ -27,6 +27,20 @@ inline std::string file_bytes(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+// Gemma 3 with two KV heads.
+inline TinyModel tiny_gemma() {
+  TinyModel tiny{.architecture = "gemma3"};
+  for (const char* block : {"blk.0.", "blk.1."}) {
+    for (const char* name : {"post_attention_norm.weight", "post_ffw_norm.weight"}) {
+      tiny.added.push_back(TinyModel::f32_tensor(std::string(block) + name, {tiny.hidden}));
+    }
+    for (const char* name : {"attn_q_norm.weight", "attn_k_norm.weight"}) {
+      tiny.added.push_back(TinyModel::f32_tensor(std::string(block) + name, {tiny.head_dim}));
+    }
+  }
+  return tiny;
+}
+
 // Every layer to this many groups; 0: as they are.
 inline std::vector<std::uint32_t> uniform_groups(const ModelConfig& config, std::uint32_t groups) {
   std::vector<std::uint32_t> out;

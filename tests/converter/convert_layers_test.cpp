@@ -125,17 +125,8 @@ TEST_F(ConvertLayersDeviceTest, LayersAreJudgedOnWhatTheMergedModelComputes) {
 }
 
 TEST_F(ConvertLayersDeviceTest, QkNormFallsBackToWhatIsExact) {
-  TinyModel tiny{.architecture = "gemma3"};
-  for (const char* block : {"blk.0.", "blk.1."}) {
-    for (const char* name : {"post_attention_norm.weight", "post_ffw_norm.weight"}) {
-      tiny.added.push_back(TinyModel::f32_tensor(std::string(block) + name, {tiny.hidden}));
-    }
-    for (const char* name : {"attn_q_norm.weight", "attn_k_norm.weight"}) {
-      tiny.added.push_back(TinyModel::f32_tensor(std::string(block) + name, {tiny.head_dim}));
-    }
-  }
   const TemporaryFolder folder;
-  const auto layers = merge(folder.write("gemma.gguf", tiny.build()), {.method = "auto", .groups = {1, 1}});
+  const auto layers = merge(folder.write("gemma.gguf", tiny_gemma().build()), {.method = "auto", .groups = {1, 1}});
   ASSERT_EQ(layers.size(), 2u);
   for (const MergedLayer& layer : layers) {
     EXPECT_TRUE(layer.method == "mean" || layer.method == "mean-norm") << layer.method;

@@ -68,7 +68,8 @@ LayerCalibration::LayerCalibration(const CalibrationInputs& inputs, const Cancel
   }
   teacher_ = inputs.teacher;
   student_ = inputs.student;
-  input_columns_ = up_to_chunks(source.hidden + (has_bias(source) ? 1 : 0));
+  input_width_ = source.hidden + (has_bias(source) ? 1 : 0);
+  input_columns_ = up_to_chunks(input_width_);
   if (has_bias(source)) {
     const bool shared = teacher_.buffer.buffer == student_.buffer.buffer && teacher_.offset == student_.offset &&
                         teacher_.buffer.offset_bytes == student_.buffer.offset_bytes &&

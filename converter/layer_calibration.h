@@ -74,7 +74,9 @@ class LayerCalibration {
   std::uint32_t sequences() const { return inputs_.sequences; }
   std::uint32_t fitted_sequences() const { return inputs_.sequences - inputs_.held_out; }
   std::uint32_t length() const { return inputs_.sequence_length; }
-  // Columns of the inputs: d, and one that is 1 where the layer has biases, rounded up to a multiple of 4.
+  // d, and one more input that is always 1 where the layer has biases.
+  std::uint32_t input_width() const { return input_width_; }
+  // The same rounded up to a multiple of 4: columns of weights on the device.
   std::uint32_t input_columns() const { return input_columns_; }
   const Activations& teacher_inputs() const { return teacher_; }
   const Activations& student_inputs() const { return student_; }
@@ -89,7 +91,7 @@ class LayerCalibration {
 
   CalibrationInputs inputs_;
   const CancelFlag* cancel_;
-  std::uint32_t input_columns_ = 0;
+  std::uint32_t input_width_ = 0, input_columns_ = 0;
   Arena arena_;
   Activations teacher_, student_, target_;
   LayerStatistics statistics_;

@@ -53,14 +53,16 @@ void AttentionProducts::project(const Activations& x, const DeviceWeights& w, co
 }
 
 void AttentionProducts::project_back(const Activations& dy, const DeviceWeights& w, const Activations& dx,
-                                     std::uint32_t tokens) {
+                                     std::uint32_t tokens, float alpha, float beta) {
   record(list_, profile_,
          MatrixProduct{.left = plain(dy),
                        .right = plain(w),
                        .result = plain(dx),
                        .rows = tokens,
                        .columns = w.columns,
-                       .depth = w.rows});
+                       .depth = w.rows,
+                       .alpha = alpha,
+                       .beta = beta});
 }
 
 void AttentionProducts::weight_gradient(const Activations& dy, const Activations& x, const DeviceWeights& dw,

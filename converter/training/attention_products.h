@@ -48,8 +48,9 @@ class AttentionProducts {
   // y = alpha x W^T + beta y. x: [tokens, W.columns], y: [tokens, W.rows]
   void project(const Activations& x, const DeviceWeights& w, const Activations& y, std::uint32_t tokens,
                float alpha = 1, float beta = 0);
-  // dx = dy W. dy: [tokens, W.rows], dx: [tokens, W.columns]
-  void project_back(const Activations& dy, const DeviceWeights& w, const Activations& dx, std::uint32_t tokens);
+  // dx = alpha dy W + beta dx. dy: [tokens, W.rows], dx: [tokens, W.columns]
+  void project_back(const Activations& dy, const DeviceWeights& w, const Activations& dx, std::uint32_t tokens,
+                    float alpha = 1, float beta = 0);
   // dW = alpha dy^T x + beta dW
   void weight_gradient(const Activations& dy, const Activations& x, const DeviceWeights& dw, std::uint32_t tokens,
                        float alpha, float beta);

@@ -57,8 +57,19 @@ void check(const MatrixProduct& op) {
   check(op.result, op, op.rows, op.columns, false);
 }
 
+const Kernel& kernel_of(Device& device, const Variant& variant, const MatrixProduct& op) {
+  const std::uint32_t result_bits =
+      op.result.offset | op.result.stride | op.result.outer_stride | op.result.inner_stride;
+  const bool whole = op.rows % variant.rows == 0 && op.columns % variant.columns == 0 && result_bits % 4 == 0;
+  const shader::MatrixProductConstants constants{.whole_tiles = whole ? 1u : 0u, .accumulates = op.beta != 0 ? 1u : 0u};
+  return device.kernel(
+      fmt::format("{}_{}{}", variant.name, op.left_transposed ? "t" : "n", op.right_transposed ? "t" : "n"),
+      as_words(constants));
+}
+
 // All of the depth at once, in dispatches that fit the submission budget.
-void record_depth(CommandList& list, const Variant& variant, const Kernel& kernel, const MatrixProduct& op) {
+void record_depth(CommandList& list, const Variant& variant, const MatrixProduct& op) {
+  const Kernel& kernel = kernel_of(list.device(), variant, op);
   shader::MatrixProductPush push{};
   push.rows = op.rows;
   push.columns = op.columns;
@@ -104,9 +115,10 @@ void record_depth(CommandList& list, const Variant& variant, const Kernel& kerne
       push.first_batch = batch;
       push.first_row_tile = tile;
       const double rows = std::min(double{1} * count * variant.rows, double{1} * op.rows);
-      list.dispatch(kernel,
-                    {{0, whole_chunks(op.left.buffer)}, {1, whole_chunks(op.right.buffer)}, {2, op.result.buffer}},
-                    as_words(push), {count, column_tiles, batches}, work_of(batches, rows), "matrix_product");
+      list.dispatch(
+          kernel,
+          {{0, whole_chunks(op.left.buffer)}, {1, whole_chunks(op.right.buffer)}, {2, whole_chunks(op.result.buffer)}},
+          as_words(push), {count, column_tiles, batches}, work_of(batches, rows), "matrix_product");
     }
   }
 }
@@ -116,20 +128,18 @@ void record_depth(CommandList& list, const Variant& variant, const Kernel& kerne
 void record(CommandList& list, const KernelProfile& profile, const MatrixProduct& op) {
   check(op);
   const Variant variant = variant_of(profile);
-  const Kernel& kernel = list.device().kernel(
-      fmt::format("{}_{}{}", variant.name, op.left_transposed ? "t" : "n", op.right_transposed ? "t" : "n"));
   // A long depth with both operands walked row by row (weights' gradients over all tokens) is taken in pieces that stay
   // in a CPU's cache while all tiles pass over them; on every device, pieces keep the sums of thousands of terms exact.
   constexpr std::uint32_t kDepthPiece = 512;
   const bool in_pieces = op.left_transposed && op.triangle == Triangle::kNone && op.depth > kDepthPiece;
-  if (!in_pieces) return record_depth(list, variant, kernel, op);
+  if (!in_pieces) return record_depth(list, variant, op);
   for (std::uint32_t first = 0; first < op.depth; first += kDepthPiece) {
     MatrixProduct piece = op;
     piece.depth = std::min(kDepthPiece, op.depth - first);
     piece.left.offset += first * op.left.stride;
     piece.right.offset += first * op.right.stride;
     if (first > 0) piece.beta = 1;
-    record_depth(list, variant, kernel, piece);
+    record_depth(list, variant, piece);
   }
 }
 

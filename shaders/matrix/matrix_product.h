@@ -10,7 +10,7 @@
 // Bindings (T: uniform texel buffer of 16-byte elements in the *_texel kernels, storage buffer in all others):
 //   0 left    T  f32, as vec4 in CPU kernels: A
 //   1 right   T  f32, as vec4 in CPU kernels: B
-//   2 result     f32: C, read only where beta is not 0
+//   2 result     f32, as vec4 in CPU kernels: C, read only where beta is not 0
 // Offsets and strides of A and B are multiples of 4; what lies between a row's end and the next multiple of 4 may be anything finite.
 //
 // PRODUCT_RESULT_LOWER: tiles that lie wholly above C's diagonal are left alone (causal logits; inside the tiles on the diagonal, all is written).
@@ -24,7 +24,10 @@
 // The grid: x: tiles of rows from first_row_tile on, y: tiles of columns, z: batches from first_batch on.
 #include "shaders/common/interop.h"
 
-// Offsets and strides of A and B in floats.
+// whole_tiles: every tile lies wholly within C, whose offset and strides are multiples of 4 (CPU kernels); accumulates: beta is not 0.
+#define MATRIX_PRODUCT_CONSTANTS(CONSTANT) CONSTANT(0, uint, whole_tiles, 0) CONSTANT(1, uint, accumulates, 0)
+REGROUP_SPECIALIZATION(MatrixProductConstants, MATRIX_PRODUCT_CONSTANTS)
+// Offsets and strides in floats.
 REGROUP_PUSH_CONSTANTS(MatrixProductPush,
   uint rows; uint columns; uint depth; uint flags; float alpha; float beta; uint inner_batches; uint first_batch; uint first_row_tile;
   uint a_offset; uint a_stride; uint a_outer_stride; uint a_inner_stride; uint a_divisor;

@@ -25,7 +25,7 @@ layout(binding = 1) readonly buffer Right { vec4 right[]; };
 #define LOAD_A(i) left[i]
 #define LOAD_B(i) right[i]
 #endif
-layout(binding = 2) buffer Result { float result[]; };
+layout(binding = 2) buffer Result { vec4 result[]; };
 
 // A step takes DEPTH_STEP of the depth. Its block of op(A) is TILE_ROWS x DEPTH_STEP elements in chunks of four, along the depth or, transposed,
 // along the rows; a lane that shares holds every LANES-th chunk, one that does not holds them all (and steps less far: SwiftShader's compiler
@@ -73,11 +73,11 @@ void main() {
 #else
   uint last_row = push.rows - 1u;
 #endif
+  // A lane owns four neighbouring columns; they are rows of a transposed B.
+  uvec4 columns = first_column + 4u * lane + uvec4(0u, 1u, 2u, 3u);
 #ifdef RIGHT_TRANSPOSED
-  // A lane owns columns first_column + lane + {0, 1, 2, 3} * LANES, which are rows of the stored B.
-  uvec4 b_rows = b_chunk + min(first_column + lane + uvec4(0u, 1u, 2u, 3u) * uint(LANES), uvec4(push.columns - 1u)) * b_stride;
+  uvec4 b_rows = b_chunk + min(columns, uvec4(push.columns - 1u)) * b_stride;
 #else
-  // A lane owns columns first_column + 4 * lane + {0, 1, 2, 3}.
   uint b_column = b_chunk + min(first_column / 4u + lane, (push.columns - 1u) / 4u);
   uint last_b = b_column + (push.depth - 1u) * b_stride;
 #endif
@@ -122,24 +122,29 @@ void main() {
     }
   }
 
-#ifdef RIGHT_TRANSPOSED
-  uvec4 columns = first_column + lane + uvec4(0u, 1u, 2u, 3u) * uint(LANES);
-#else
-  uvec4 columns = first_column + 4u * lane + uvec4(0u, 1u, 2u, 3u);
-#endif
   uint end_column = push.columns, rows = push.rows, c_stride = push.c_stride;
   float alpha = push.alpha, beta = push.beta;
-  [[unroll]] for (int t = 0; t < TILE_ROWS; ++t) {
-    uint row = first_row + uint(t);
-    if (row < rows) {
-      uvec4 at = batch.c + row * c_stride + columns;
+  uint at = batch.c + first_row * c_stride + columns.x;
+  // Constants and not conditions: lavapipe runs through both sides of a branch, and stores are what short depths cost there.
+  if (whole_tiles != 0u) {
+    uint chunk = at / 4u, chunk_stride = c_stride / 4u;
+    [[unroll]] for (int t = 0; t < TILE_ROWS; ++t) {
+      vec4 values = alpha * sums[t];
+      if (accumulates != 0u) values += beta * result[chunk];
+      result[chunk] = values;
+      chunk += chunk_stride;
+    }
+  } else {
+    [[unroll]] for (int t = 0; t < TILE_ROWS; ++t) {
+      bvec4 there = bvec4(uvec4(lessThan(columns, uvec4(end_column))) * uint(first_row + uint(t) < rows));
       [[unroll]] for (int e = 0; e < 4; ++e) {
-        if (columns[e] < end_column) {
+        if (there[e]) {
           float value = alpha * sums[t][e];
-          if (beta != 0.0) value += beta * result[at[e]];
-          result[at[e]] = value;
+          if (accumulates != 0u) value += beta * result[(at + uint(e)) / 4u][(at + uint(e)) & 3u];
+          result[(at + uint(e)) / 4u][(at + uint(e)) & 3u] = value;
         }
       }
+      at += c_stride;
     }
   }
 }

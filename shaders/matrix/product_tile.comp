@@ -91,7 +91,7 @@ void main() {
       if (row < push.rows && column < push.columns) {
         uint at = batch.c + row * push.c_stride + column;
         float value = push.alpha * sums[r][c];
-        if (push.beta != 0.0) value += push.beta * result[at];
+        if (accumulates != 0u) value += push.beta * result[at];
         result[at] = value;
       }
     }

@@ -71,7 +71,7 @@ SequenceShape AttentionPass::of(std::uint32_t sequences) const {
 }
 
 void AttentionPass::forward(CommandList& list, const DeviceAttention& w, const Activations& x, const Activations& y,
-                            std::uint32_t sequences) {
+                            std::uint32_t sequences, float beta) {
   const SequenceShape s = of(sequences);
   AttentionProducts products(list, profile_);
   products.project(x, w.query, queries, s.tokens());
@@ -82,7 +82,7 @@ void AttentionPass::forward(CommandList& list, const DeviceAttention& w, const A
   products.pair(s, queries, keys, weights, settings_.scale);
   products.softmax(s, weights, settings_.window);
   products.gather(s, weights, values, heads);
-  products.project(heads, w.output, y, s.tokens());
+  products.project(heads, w.output, y, s.tokens(), 1, beta);
 }
 
 void AttentionPass::allocate_backward() {

@@ -36,10 +36,10 @@ class AttentionPass {
   AttentionPass(Device& device, const KernelProfile& profile, const SequenceShape& shape,
                 const AttentionSettings& settings);
 
-  // Records y = Attention(x) W_o^T over the first `sequences` (at most the shape's) of x and y. [tokens, I] -> [tokens,
-  // d]
+  // Records y = Attention(x) W_o^T + beta y over the first `sequences` (at most the shape's) of x and y. [tokens, I] ->
+  // [tokens, d]
   void forward(CommandList& list, const DeviceAttention& weights, const Activations& x, const Activations& y,
-               std::uint32_t sequences);
+               std::uint32_t sequences, float beta = 0);
   // Records the gradients of the weights (times alpha, plus beta of what they hold) for dy, the gradient of y: after a
   // forward over the same sequences. dy: [tokens, d]
   void backward(CommandList& list, const DeviceAttention& weights, const Activations& x, const Activations& dy,

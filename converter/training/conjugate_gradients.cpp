@@ -47,7 +47,9 @@ WeightRows solve(const LeastSquares& problem) {
   const Eigen::ArrayXd first_size = size;
   for (int i = 0; i < problem.iterations; ++i) {
     WeightRows image = problem.curvature(direction);
-    if (i == 0) ridge = problem.ridge * quotient(dots(direction, image, block), dots(direction, metric_direction, block)).max(0.0);
+    if (i == 0)
+      ridge =
+          problem.ridge * quotient(dots(direction, image, block), dots(direction, metric_direction, block)).max(0.0);
     add(image, ridge, metric_direction, block);
     const Eigen::ArrayXd step = quotient(size, dots(direction, image, block));
     add(x, step, direction, block);

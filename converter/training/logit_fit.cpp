@@ -134,7 +134,8 @@ void LogitFit::record_queries(CommandList& list, bool against_teacher) {
     products.softmax_backward(s, weights_, errors_);
     products.gather(s, errors_, keys, queries_scratch_, settings_.scale);
     products.rotate(s, queries_scratch_, s.query_heads, settings_.rope_table, settings_.rotary_dims, true);
-    products.weight_gradient(queries_scratch_, x, query_gradient_, s.tokens(), mean, &batch == &batches_[0] ? 0.0f : 1.0f);
+    products.weight_gradient(queries_scratch_, x, query_gradient_, s.tokens(), mean,
+                             &batch == &batches_[0] ? 0.0f : 1.0f);
   }
 }
 
@@ -143,7 +144,8 @@ void LogitFit::record_keys(CommandList& list, bool against_teacher) {
   const float mean = 1.0f / static_cast<float>(calibration_.fitted_sequences() * calibration_.length());
   for (const Batch& batch : batches_) {
     const SequenceShape& s = batch.student;
-    const Activations x = rows_from(inputs_.rows(), batch.first_token), queries = rows_from(queries_, batch.first_token);
+    const Activations x = rows_from(inputs_.rows(), batch.first_token),
+                      queries = rows_from(queries_, batch.first_token);
     if (batches_.size() > 1) teach_weights(products, batch);
     if (against_teacher) teach_logits(products, batch);
     products.project(x, key_, keys_scratch_, s.tokens());

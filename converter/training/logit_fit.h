@@ -8,8 +8,8 @@
 namespace regroup {
 
 // Minimises the mean over fitted tokens s of  sum over heads h of  f_h Var_{t ~ a_st}(l_st - l^teacher_st), a and
-// l^teacher the teacher's attention weights and logits: softmax ignores what a row's logits have in common, and an error
-// counts as much as the weight it stands under.
+// l^teacher the teacher's attention weights and logits: softmax ignores what a row's logits have in common, and an
+// error counts as much as the weight it stands under.
 class LogitFit {
  public:
   // teacher: in the student's order of heads. factors: f_h, one per head.

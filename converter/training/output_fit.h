@@ -6,15 +6,16 @@
 
 namespace regroup {
 
-// Minimises the mean over fitted tokens of |y - y_teacher|^2, y = W_o (concatenated heads of A x W_v^T), A the student's
-// own attention weights.
+// Minimises the mean over fitted tokens of |y - y_teacher|^2, y = W_o (concatenated heads of A x W_v^T), A the
+// student's own attention weights.
 class OutputFit {
  public:
   // Takes the student's queries and keys as they are now.
   OutputFit(LayerCalibration& calibration, const WhitenedInputs& inputs, const StudentLayer& student,
             std::uint32_t kv_heads);
 
-  // A new output projection for the student's values, in closed form; ridge: as a share of the mean energy of the heads.
+  // A new output projection for the student's values, in closed form; ridge: as a share of the mean energy of the
+  // heads.
   WeightRows output(const StudentLayer& student, double ridge);
   // New values for the student's output projection.
   WeightRows values(const StudentLayer& student, int iterations, double ridge);
@@ -32,7 +33,7 @@ class OutputFit {
   AttentionSettings settings_;
   std::vector<Batch> batches_;
   Arena arena_;
-  Activations queries_, keys_;  // of all fitted tokens, rotated
+  Activations queries_, keys_;           // of all fitted tokens, rotated
   Activations values_, heads_, errors_;  // of a batch; errors_: at the heads
   BufferView weights_;
   DeviceWeights value_, value_gradient_;

@@ -34,8 +34,7 @@ WhitenedInputs::WhitenedInputs(LayerCalibration& calibration)
   const Eigen::LLT<Eigen::MatrixXd> cholesky(covariance);
   REGROUP_CHECK(cholesky.info() == Eigen::Success);
   factor_ = cholesky.matrixL();
-  Eigen::MatrixXd inverse =
-      factor_.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(columns_, columns_));
+  Eigen::MatrixXd inverse = factor_.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(columns_, columns_));
   inverse.bottomRows(past).setZero();
   upload_weights(device, inverse.cast<float>(), square);
   products.project(x, square, rows_, tokens);
@@ -51,8 +50,7 @@ WeightRows WhitenedInputs::to_whitened(const WeightRows& weights, const Eigen::V
 
 void WhitenedInputs::from_whitened(const WeightRows& whitened, WeightRows& weights, Eigen::VectorXf& bias) const {
   // W = W~ L^-1
-  const Eigen::MatrixXd full =
-      factor_.triangularView<Eigen::Lower>().solve<Eigen::OnTheRight>(whitened.cast<double>());
+  const Eigen::MatrixXd full = factor_.triangularView<Eigen::Lower>().solve<Eigen::OnTheRight>(whitened.cast<double>());
   weights = full.leftCols(weights.cols()).cast<float>();
   if (bias.size() > 0) bias = full.col(weights.cols()).cast<float>();
 }

@@ -14,8 +14,8 @@ class WhitenedInputs {
   // diagonal. For all sequences, held-out ones included.
   explicit WhitenedInputs(LayerCalibration& calibration);
 
-  const Activations& rows() const { return rows_; }          // [tokens, columns()]
-  std::uint32_t columns() const { return columns_; }         // as LayerCalibration::input_columns()
+  const Activations& rows() const { return rows_; }   // [tokens, columns()]
+  std::uint32_t columns() const { return columns_; }  // as LayerCalibration::input_columns()
   // Weights that do to x~ what `weights` (and its bias) do to x, and back.
   WeightRows to_whitened(const WeightRows& weights, const Eigen::VectorXf& bias) const;
   void from_whitened(const WeightRows& whitened, WeightRows& weights, Eigen::VectorXf& bias) const;

@@ -69,10 +69,12 @@ void Session::run_chunk(std::span<const std::uint32_t> chunk, LogitRows logits, 
                   .positions = BufferView(*step_positions_),
                   .token_count = static_cast<std::uint32_t>(chunk.size()),
                   .longest_context = first + static_cast<std::uint32_t>(chunk.size()),
-                  .logits = logits};
+                  .logits = logits,
+                  .watch = recorder_ ? &recorder_->watch() : nullptr};
   record_step(step);
   list.run(cancel);
   chunk_timings_ = list.timings();
+  if (recorder_) recorder_->report(first, static_cast<std::uint32_t>(chunk.size()));
   tokens_.insert(tokens_.end(), chunk.begin(), chunk.end());
 }
 
@@ -142,7 +144,8 @@ void Session::record_decode() {
                   .positions = BufferView(*step_positions_),
                   .token_count = 1,
                   .longest_context = recorded_context_,
-                  .logits = LogitRows::kLast};
+                  .logits = LogitRows::kLast,
+                  .watch = recorder_ ? &recorder_->watch() : nullptr};
   record_step(step);
   record_sample(list);
 }
@@ -153,6 +156,7 @@ DecodedToken Session::decode() {
   }
   if (recorded_context_ <= position()) record_decode();
   decode_list_->run();
+  if (recorder_) recorder_->report(position(), 1);
   tokens_.push_back(pending_);
   return take_chosen();
 }
@@ -237,6 +241,12 @@ void Session::assume_context(std::uint32_t position) {
   upload_values<std::uint32_t>(model_.device(), *step_tokens_, first);
   set_position(position);
   record_decode();
+}
+
+void Session::observe(StepObserver observer) {
+  recorder_ = observer.on_step ? std::make_unique<StepRecorder>(model_, options_.prefill_chunk, std::move(observer))
+                               : nullptr;
+  recorded_context_ = 0;
 }
 
 void Session::set_sampling(const SamplingSettings& settings) {

@@ -12,6 +12,7 @@
 
 #include "runtime/core/progress.h"
 #include "runtime/decode/chosen_token.h"
+#include "runtime/decode/step_recorder.h"
 #include "runtime/gpu/command_list.h"
 #include "runtime/model/activations.h"
 #include "runtime/model/grouping.h"
@@ -98,6 +99,9 @@ class Session {
   // Changes sampling from the next choice on.
   void set_sampling(const SamplingSettings& settings);
 
+  // From the next step on hands what it asks for to `observer`; one without on_step ends that. Throws kOutOfMemory.
+  void observe(StepObserver observer);
+
   // Dispatch times of the last decode(), and of the last prefill's last chunk, when options.timestamps; otherwise
   // empty.
   std::vector<DispatchTiming> step_timings() const { return decode_list_->timings(); }
@@ -127,6 +131,7 @@ class Session {
   const Buffer* history_;         // [context + 1] u32
   const Buffer* chosen_;          // [4] u32
   const Buffer* sampling_scratch_;
+  std::unique_ptr<StepRecorder> recorder_;
   std::unique_ptr<CommandList> chunk_list_;
   std::unique_ptr<CommandList> decode_list_;
   std::vector<DispatchTiming> chunk_timings_;

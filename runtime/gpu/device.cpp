@@ -20,6 +20,19 @@ bool has_extension(VkPhysicalDevice device, std::string_view wanted) {
                      [&](const VkExtensionProperties& extension) { return wanted == extension.extensionName; });
 }
 
+// The first family that takes graphics and compute commands; the specification promises one wherever graphics exists.
+std::uint32_t graphics_family(VkPhysicalDevice device) {
+  std::uint32_t count = 0;
+  vkGetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
+  std::vector<VkQueueFamilyProperties> families(count);
+  vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());
+  constexpr VkQueueFlags kBoth = VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if ((families[i].queueFlags & kBoth) == kBoth) return i;
+  }
+  throw_error(ErrorCode::kNoDevice, "the device has no queue for graphics; it can compute, but not draw a window");
+}
+
 const ShaderEntry* find_shader(std::string_view name) {
   const auto table = shader_table();
   const auto found = std::lower_bound(table.begin(), table.end(), name,
@@ -38,13 +51,13 @@ std::unique_ptr<Device> Device::open(const Instance& instance, const DeviceOptio
   std::unique_ptr<Device> device(new Device);
   device->info_ = instance.choose(options.which);
   device->features_ = apply_mask(device->info_.features, options.mask);
-  device->queue_family_ = device->info_.compute_family;
-  const DeviceFeatures& f = device->features_;
   const VkPhysicalDevice physical = device->info_.handle;
+  device->queue_family_ = options.graphics ? graphics_family(physical) : device->info_.compute_family;
+  const DeviceFeatures& f = device->features_;
   const bool v13 = device->info_.api_version >= VK_API_VERSION_1_3;
   const bool v12 = device->info_.api_version >= VK_API_VERSION_1_2;
 
-  std::vector<const char*> extensions;
+  std::vector<const char*> extensions = options.extensions;
   const auto need = [&](bool in_core, const char* name) {
     if (!in_core) extensions.push_back(name);
   };

@@ -28,6 +28,9 @@ struct DeviceOptions {
   FeatureMask mask;
   std::filesystem::path cache_directory;  // for the pipeline cache; empty: none is read or written
   double max_submit_ms = 100.0;           // no submission is planned to run longer
+  // For a caller who draws on the same device: further extensions, and a queue that takes graphics commands too.
+  std::vector<const char*> extensions = {};
+  bool graphics = false;
 };
 
 // The objects of a caller who has a device already (a viewer). The queue must support compute; every feature listed in

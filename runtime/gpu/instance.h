@@ -43,6 +43,7 @@ struct DeviceInfo {
 struct InstanceOptions {
   bool validation = false;  // core and synchronisation validation; kNoDevice when the layer is not installed
   std::function<void(std::string_view)> on_message;  // receives every warning and error of the layers
+  std::vector<const char*> extensions;               // enabled too, for a caller who does more than compute
 };
 
 class Instance {

@@ -21,6 +21,14 @@ std::uint32_t qkv_columns(const ModelConfig& config) {
 
 }  // namespace
 
+std::uint32_t residual_stride(const ModelConfig& config) {
+  return row_stride(config.hidden);
+}
+
+std::uint32_t qkv_stride(const ModelConfig& config) {
+  return row_stride(qkv_columns(config));
+}
+
 StepActivations::StepActivations(const Model& model, std::uint32_t tokens, std::uint32_t rows_of_logits,
                                  std::uint32_t rope_positions)
     : arena(model.device(), MemoryUse::kDevice, "activations"), max_tokens(tokens), logit_rows(rows_of_logits) {

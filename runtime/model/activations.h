@@ -10,6 +10,10 @@
 
 namespace regroup {
 
+// Elements from one row of activations.residual and activations.qkv to the next.
+std::uint32_t residual_stride(const ModelConfig& config);
+std::uint32_t qkv_stride(const ModelConfig& config);
+
 struct StepActivations {
   // max_tokens: longest run of one step; logit_rows: rows of logits that fit.
   StepActivations(const Model& model, std::uint32_t max_tokens, std::uint32_t logit_rows, std::uint32_t rope_positions);

@@ -18,6 +18,26 @@ Activations shifted(Activations a, std::uint32_t elements) {
   return a;
 }
 
+// The part of `buffer` that holds rows first, first + 1, ... as a view of its own.
+BufferView rows_of(const Activations& a, std::uint32_t first, std::uint32_t count) {
+  return BufferView(*a.buffer.buffer, a.buffer.offset_bytes + (a.offset + std::uint64_t{first} * a.stride) * 4,
+                    std::uint64_t{count} * a.stride * 4);
+}
+
+void copy_watched(const Step& step, std::uint32_t l) {
+  const StepActivations& a = step.activations;
+  const StepWatch& watch = *step.watch;
+  if (watch.layer == l) {
+    const BufferView from = rows_of(a.qkv, 0, step.token_count);
+    step.list.copy(from, BufferView(*watch.qkv.buffer, watch.qkv.offset_bytes, from.size_bytes));
+  }
+  if (watch.residuals) {
+    const BufferView from = rows_of(a.residual, step.token_count - 1, 1);
+    step.list.copy(from, BufferView(*watch.residuals.buffer, watch.residuals.offset_bytes + l * from.size_bytes,
+                                    from.size_bytes));
+  }
+}
+
 }  // namespace
 
 void embed_tokens(const Step& step) {
@@ -131,6 +151,7 @@ void record_step(const Step& step) {
   embed_tokens(step);
   for (std::uint32_t l = 0; l < step.model.config().layer_count(); ++l) {
     step.model.architecture().record_layer(step, l);
+    if (step.watch != nullptr) copy_watched(step, l);
   }
   compute_logits(step);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "runtime/gpu/command_list.h"
@@ -16,6 +17,13 @@ namespace regroup {
 // Which rows of logits a step computes.
 enum class LogitRows { kNone, kLast, kAll };
 
+// What somebody who looks on gets copies of while a step runs; nothing is copied, nor any dispatch added, without one.
+struct StepWatch {
+  std::optional<std::uint32_t> layer;  // whose rotated queries are copied
+  BufferView qkv;                      // [token_count, activations.qkv.stride] f32, queries first
+  BufferView residuals;                // [layers, activations.residual.stride] f32: the last token's, after each layer
+};
+
 struct Step {
   CommandList& list;
   const Model& model;
@@ -28,6 +36,7 @@ struct Step {
   std::uint32_t longest_context = 0;  // see Attention
   LogitRows logits = LogitRows::kLast;
   CacheSequences sequences = {};  // whose tokens they are
+  const StepWatch* watch = nullptr;
 
   const KernelProfile& profile() const { return model.profile(); }
 };

@@ -1,0 +1,288 @@
+#include "viewer/app.h"
+
+#include <imgui.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ctime>
+
+#include "runtime/core/error.h"
+#include "runtime/file/atomic_file.h"
+#include "viewer/actions.h"
+#include "viewer/backend/screen.h"
+
+namespace regroup::view {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string time_stamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &local);
+  return text;
+}
+
+}  // namespace
+
+App::App(Engine& engine, SharedState& shared, Preferences preferences)
+    : engine_(engine), shared_(shared), preferences_(std::move(preferences)), theme_(make_theme(preferences_.theme)) {}
+
+bool App::typing() const {
+  return ImGui::GetIO().WantTextInput;
+}
+
+void App::set_monitor_scale(float scale) {
+  if (scale == monitor_scale_ || scale <= 0) return;
+  monitor_scale_ = scale;
+  style_changed_ = true;
+}
+
+void App::apply_style(Screen& screen) {
+  theme_ = make_theme(preferences_.theme);
+  apply_theme(theme_, static_cast<float>(preferences_.zoom) * monitor_scale_);
+  screen.upload_fonts();
+  style_changed_ = false;
+}
+
+bool App::frame(Screen& screen) {
+  if (style_changed_) apply_style(screen);
+  if (frames_to_draw_ > 0) --frames_to_draw_;
+  if (!screen.begin_frame()) return false;
+  const auto start = Clock::now();
+  ImGui::NewFrame();
+  build();
+  ImGui::Render();
+  screen.show(ImGui::GetDrawData());
+  ui_.frames.add(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  for (const UserCommand& command : std::exchange(asked_, {})) carry_out(command);
+  if (const Action* action = std::exchange(deferred_, nullptr)) action->run(*this);
+  if (const auto path = std::exchange(chosen_path_, {}); !path.empty()) open_path(path);
+  if (!pictures_.empty()) {
+    try {
+      const Image image = screen.capture(ImGui::GetDrawData());
+      for (const Picture& picture : pictures_) {
+        const Rect& a = picture.area;
+        const bool whole = a.width() <= 0;
+        write_png(picture.path, whole ? image
+                                      : crop(image, static_cast<int>(a.min.x), static_cast<int>(a.min.y),
+                                             static_cast<int>(a.width()), static_cast<int>(a.height())));
+        say(fmt::format("Saved {}.", picture.path.string()), false);
+      }
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kDeviceLost) throw;
+      say(error.what(), true);
+    }
+    pictures_.clear();
+  }
+  return true;
+}
+
+void App::carry_out(const UserCommand& command) {
+  frames_to_draw_ = 3;
+  std::visit([&](const auto& alternative) { handle(alternative); }, command);
+}
+
+void App::press(const KeyPress& press) {
+  frames_to_draw_ = 3;
+  ImGuiIO& io = ImGui::GetIO();
+  // Tab begins walking through buttons and fields; then arrows and Space belong to the walk until Escape.
+  const bool walking = (io.ConfigFlags & ImGuiConfigFlags_NavEnableKeyboard) != 0;
+  if (press.chord == "tab" && !typing()) io.ConfigFlags |= ImGuiConfigFlags_NavEnableKeyboard;
+  if (walking && press.chord == "escape") {
+    io.ConfigFlags &= ~ImGuiConfigFlags_NavEnableKeyboard;
+    return;
+  }
+  if (walking && (press.chord == "space" || press.chord == "left" || press.chord == "right")) return;
+  if (const Action* action = action_for(press, typing())) action->run(*this);
+}
+
+void App::open_path(const std::filesystem::path& path) {
+  frames_to_draw_ = 3;
+  if (path.extension() == ".json" && path.filename() != "config.json") {
+    const auto* compare = preferences_.layout.find("compare");
+    const bool beside = compare != nullptr && compare->visible &&
+                        [&] { const std::lock_guard lock(shared_.mutex); return !shared_.state.trace.tokens.empty(); }();
+    engine_.post(OpenTrace{path, beside});
+  } else {
+    engine_.post(OpenModel{path.filename() == "config.json" ? path.parent_path().string() : path.string()});
+  }
+}
+
+void App::say(std::string message, bool error) {
+  const std::lock_guard lock(shared_.mutex);
+  shared_.state.message = std::move(message);
+  shared_.state.message_is_error = error;
+  frames_to_draw_ = 3;
+}
+
+void App::handle(const SetTheme& command) {
+  preferences_.theme = command.theme;
+  style_changed_ = true;
+}
+
+void App::handle(const SetZoom& command) {
+  preferences_.zoom = std::clamp(command.zoom, 1.0, 3.0);
+  style_changed_ = true;
+}
+
+void App::handle(const ShowPanel& command) {
+  if (auto* cell = preferences_.layout.find(command.panel)) cell->visible = command.visible;
+  if (!command.visible && enlarged_ == command.panel) enlarged_.clear();
+}
+
+void App::handle(const EnlargePanel& command) {
+  enlarged_ = find_panel(command.panel) != nullptr ? command.panel : std::string();
+}
+
+void App::handle(const SetPreset& command) {
+  preferences_.layout = preset_layout(command.preset);
+  enlarged_.clear();
+}
+
+void App::handle(const TakeScreenshot& command) {
+  pictures_.push_back({command.path.empty() ? "regroup-" + time_stamp() + ".png" : command.path.string()});
+}
+
+void App::handle(const DismissMessage&) {
+  const std::lock_guard lock(shared_.mutex);
+  shared_.state.message.clear();
+}
+
+void App::export_figure(const ExportFigure& command) {
+  const auto found = ui_.drawn.find(command.panel);
+  const UiState::Drawn* drawn = nullptr;
+  if (found != ui_.drawn.end()) {
+    for (const auto& candidate : found->second) {
+      if (drawn == nullptr && (command.figure.empty() || candidate.figure.id == command.figure)) drawn = &candidate;
+    }
+  }
+  if (drawn == nullptr) return say(fmt::format("There is no plot to export in panel '{}'.", escaped(command.panel)), true);
+  constexpr const char* kExtensions[] = {"svg", "csv", "png"};
+  const std::filesystem::path path =
+      command.path.empty() ? fmt::format("regroup-{}-{}.{}", drawn->figure.id, time_stamp(), kExtensions[static_cast<int>(command.format)])
+                           : command.path.string();
+  if (command.format == ExportFormat::kPng) {
+    pictures_.push_back({path, drawn->area});
+    return;
+  }
+  const std::string text = command.format == ExportFormat::kSvg ? figure_to_svg(drawn->figure, theme_) : figure_to_csv(drawn->figure);
+  try {
+    AtomicFile file(path, Overwrite::kYes);
+    file.write(std::as_bytes(std::span(text)));
+    file.close();
+    file.commit();
+    say(fmt::format("Saved {}.", path.string()), false);
+  } catch (const Error& error) {
+    say(error.what(), true);
+  }
+}
+
+void App::toggle_run() {
+  bool running = false;
+  std::string prompt;
+  bool chat = false;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    running = shared_.state.phase == Phase::kRunning || shared_.state.phase == Phase::kPrefilling;
+    prompt = shared_.state.settings.prompt;
+    chat = shared_.state.settings.chat;
+  }
+  if (running) return carry_out(EngineCommand(Pause{}));
+  if (ui_.prompt != prompt) carry_out(EngineCommand(SetPrompt{ui_.prompt, chat}));
+  carry_out(EngineCommand(Run{static_cast<std::uint32_t>(ui_.run_tokens)}));
+}
+
+void App::choose_groups(std::uint32_t groups) {
+  bool possible = false;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    const auto& choices = shared_.state.settings.choices;
+    possible = std::find(choices.begin(), choices.end(), groups) != choices.end();
+    if (!possible && !choices.empty()) {
+      shared_.state.message = fmt::format("G = {} is not possible here; G can be {}.", groups, fmt::join(choices, ", "));
+      shared_.state.message_is_error = true;
+    }
+  }
+  if (possible) carry_out(EngineCommand(SetGroups{{groups}}));
+}
+
+void App::enlarge_hovered() {
+  carry_out(EnlargePanel{enlarged_.empty() ? hovered_panel_ : std::string()});
+}
+
+void App::toggle_palette() {
+  palette_open_ = !palette_open_;
+  palette_fresh_ = palette_open_;
+  palette_filter_.clear();
+}
+
+void App::open_file_dialog() {
+  dialog_.open();
+}
+
+void App::escape() {
+  if (typing() && !palette_open_ && !dialog_.is_open()) return;  // the field itself gives up the cursor
+  if (palette_open_ || shortcuts_open_ || dialog_.is_open() || !help_of_.empty()) {
+    palette_open_ = shortcuts_open_ = false;
+    help_of_.clear();
+    dialog_.close();
+    return;
+  }
+  if (!enlarged_.empty()) return carry_out(EnlargePanel{});
+  Phase phase{};
+  {
+    const std::lock_guard lock(shared_.mutex);
+    shared_.state.message.clear();
+    phase = shared_.state.phase;
+  }
+  const bool busy = phase == Phase::kRunning || phase == Phase::kPrefilling || phase == Phase::kMeasuring || phase == Phase::kLoading;
+  carry_out(busy ? EngineCommand(Stop{}) : EngineCommand(Reset{}));
+}
+
+void App::change_zoom(double factor) {
+  carry_out(SetZoom{std::round(preferences_.zoom * factor * 20) / 20});
+}
+
+void App::next_theme() {
+  carry_out(SetTheme{static_cast<ThemeName>((static_cast<int>(preferences_.theme) + 1) % 3)});
+}
+
+void App::next_preset() {
+  const auto& names = preset_names();
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (layout_to_json(preset_layout(names[i])) == layout_to_json(preferences_.layout)) next = (i + 1) % names.size();
+  }
+  carry_out(SetPreset{names[next]});
+}
+
+void App::toggle_quality() {
+  bool on = false;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    on = shared_.state.settings.quality;
+  }
+  carry_out(EngineCommand(SetQuality{!on}));
+}
+
+void App::keep_attention_watched() {
+  const auto* cell = preferences_.layout.find("attention");
+  const bool visible = cell != nullptr && cell->visible && (enlarged_.empty() || enlarged_ == "attention");
+  const AppState& s = shared_.state;
+  const bool live = s.trace.model.layers > 0 && s.phase != Phase::kReplay && s.phase != Phase::kLoading;
+  if (!live) return;
+  if (visible && !s.settings.attention_layer) {
+    if (!asked_attention_) asked_.emplace_back(EngineCommand(WatchAttention{asked_attention_ = 0}));
+  } else if (!visible && s.settings.attention_layer) {
+    if (asked_attention_ || s.settings.attention_layer) asked_.emplace_back(EngineCommand(WatchAttention{}));
+    asked_attention_.reset();
+  } else {
+    asked_attention_ = s.settings.attention_layer;
+  }
+}
+
+}  // namespace regroup::view

@@ -1,0 +1,49 @@
+// The Vulkan instance and device that window and engine share.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/gpu/device.h"
+#include "runtime/gpu/instance.h"
+
+namespace regroup::view {
+
+struct GpuOptions {
+  std::string which;  // see Instance::choose
+  FeatureMask mask;
+  bool validation = false;
+  bool window = false;  // with what presenting to a window needs
+};
+
+// Messages of the validation layers; written by any thread.
+class ValidationLog {
+ public:
+  void add(std::string_view message);
+  std::vector<std::string> messages() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> messages_;
+};
+
+class Gpu {
+ public:
+  // Throws kNoDevice. The window system must be started (start_window_system) before one with `window`.
+  explicit Gpu(const GpuOptions& options, ValidationLog& log);
+
+  Instance& instance() { return *instance_; }
+  Device& device() { return *device_; }
+  // After a lost device: a new one of the same kind. Nothing may use the old one any more. Throws kNoDevice.
+  void rebuild_device();
+
+ private:
+  GpuOptions options_;
+  std::unique_ptr<Instance> instance_;
+  std::unique_ptr<Device> device_;
+};
+
+}  // namespace regroup::view

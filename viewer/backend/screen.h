@@ -1,0 +1,24 @@
+// Where frames appear: a window, or an image that nobody sees until it is saved.
+#pragma once
+
+#include <cstdint>
+
+#include "viewer/image.h"
+
+struct ImDrawData;
+
+namespace regroup::view {
+
+class Screen {
+ public:
+  virtual ~Screen() = default;
+  // Tells ImGui size, time and input of the next frame; false: there is nothing to draw on now (minimised).
+  virtual bool begin_frame() = 0;
+  virtual void show(ImDrawData* data) = 0;
+  // The pixels of a frame.
+  virtual Image capture(ImDrawData* data) = 0;
+  // The font atlas was built anew.
+  virtual void upload_fonts() = 0;
+};
+
+}  // namespace regroup::view

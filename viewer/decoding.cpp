@@ -1,0 +1,340 @@
+#include "viewer/decoding.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+#include "runtime/core/error.h"
+#include "runtime/decode/attention_rows.h"
+#include "runtime/decode/memory_plan.h"
+#include "runtime/text/chat_template.h"
+#include "viewer/live_grouping.h"
+
+namespace regroup::view {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t kAlternatives = 10;
+constexpr std::size_t kMostAttentionRows = 512;
+
+std::vector<std::uint64_t> bytes_per_layer(const ModelConfig& config, const std::vector<std::uint32_t>& groups,
+                                           CacheType type) {
+  std::vector<std::uint64_t> bytes;
+  for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
+    ModelConfig one = config;
+    one.layers = {config.layers[l]};
+    bytes.push_back(kv_bytes_per_token(one, {groups[l]}, type));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Decoding::Decoding(const OpenedModel& opened, SharedState& shared) : opened_(opened), shared_(shared) {
+  RunSettings settings;
+  {
+    const std::lock_guard lock(shared.mutex);
+    settings = shared.state.settings;
+  }
+  grouping_ = make_grouping(*opened.model, settings.groups, settings.method, settings.sampling.seed);
+  session_ = std::make_unique<Session>(*opened.model, *grouping_,
+                                       SessionOptions{.context = settings.positions,
+                                                      .cache_type = settings.cache_type,
+                                                      .sampling = settings.sampling,
+                                                      .timestamps = true});
+  watch(settings.attention_layer, settings.fingerprints, nullptr);
+  publish_grouping();
+}
+
+std::vector<std::uint32_t> Decoding::ids() const {
+  const std::lock_guard lock(shared_.mutex);
+  std::vector<std::uint32_t> ids;
+  for (const TraceToken& token : shared_.state.trace.tokens) ids.push_back(token.id);
+  return ids;
+}
+
+std::string Decoding::text_of(std::uint32_t id) {
+  if (!opened_.tokenizer || id >= opened_.tokenizer->vocabulary_size()) return fmt::format("[{}]", id);
+  if (opened_.tokenizer->is_control(id)) return opened_.tokenizer->piece(id);
+  return text_->feed(id);
+}
+
+void Decoding::begin(const std::string& prompt, bool chat) {
+  if (!opened_.tokenizer) {
+    throw_error(ErrorCode::kUsage, "{} has no tokenizer: a prompt cannot be read", opened_.file.path().string());
+  }
+  const Tokenizer& tokenizer = *opened_.tokenizer;
+  const std::vector<std::uint32_t> prompt_ids =
+      chat ? tokenizer.encode(ChatTemplate(tokenizer).render({{"user", prompt}}, true).text, {.add_special = false})
+           : tokenizer.encode(prompt);
+  if (prompt_ids.empty()) throw_error(ErrorCode::kUsage, "the prompt is empty; type something to go on from");
+  if (prompt_ids.size() >= session_->context()) {
+    throw_error(ErrorCode::kUsage, "the prompt has {} tokens, the cache holds {} positions", prompt_ids.size(),
+                session_->context());
+  }
+  keep(0);
+  std::vector<TraceToken> tokens;
+  for (const std::uint32_t id : prompt_ids) {
+    tokens.push_back({.id = id, .text = text_of(id), .prompt = true});
+  }
+  const std::lock_guard lock(shared_.mutex);
+  Trace& trace = shared_.state.trace;
+  trace.groupings.erase(trace.groupings.begin(), trace.groupings.end() - 1);
+  for (TraceToken& token : tokens) token.grouping = 0;
+  trace.tokens = std::move(tokens);
+  trace.prefill_ms = 0;
+  ++shared_.state.tokens_version;
+}
+
+std::optional<std::string> Decoding::step(const CancelFlag* cancel) {
+  const std::vector<std::uint32_t> all = ids();
+  const std::size_t fed = session_->position();
+  REGROUP_CHECK(fed < all.size());
+  if (all.size() > session_->context()) return "the cache is full";
+  const bool feed_prompt = fed + 1 < all.size();
+  const auto start = Clock::now();
+  std::uint32_t chosen = 0;
+  if (pending_is_last_ && !feed_prompt) {
+    chosen = session_->decode().id;
+  } else {
+    pending_is_last_ = false;
+    chosen = session_->prefill(std::span(all).subspan(fed), cancel).id;
+  }
+  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  pending_is_last_ = true;
+
+  const std::vector<float> logits = session_->last_logits();
+  TraceToken token = describe(chosen, logits);
+  token.ms = ms;
+  token.quality = quality(logits, cancel);
+  token.layers = fingerprints_;
+  std::map<std::string, KernelTime> kernels;
+  if (!feed_prompt) {
+    const auto timings = session_->step_timings();
+    token.split = split_timings(timings);
+    for (const DispatchTiming& timing : timings) {
+      KernelTime& kernel = kernels[timing.label];
+      kernel.name = timing.label;
+      kernel.dispatches += 1;
+      kernel.ms += timing.ms;
+    }
+  }
+  const bool ends = opened_.tokenizer && chosen < opened_.tokenizer->vocabulary_size() &&
+                    opened_.tokenizer->is_end_of_generation(chosen);
+  const std::lock_guard lock(shared_.mutex);
+  Trace& trace = shared_.state.trace;
+  token.grouping = static_cast<std::uint32_t>(trace.groupings.size() - 1);
+  if (feed_prompt) trace.prefill_ms = ms;
+  trace.tokens.push_back(std::move(token));
+  if (!kernels.empty()) {
+    shared_.state.kernel_times.clear();
+    for (auto& [name, kernel] : kernels) shared_.state.kernel_times.push_back(kernel);
+    std::sort(shared_.state.kernel_times.begin(), shared_.state.kernel_times.end(),
+              [](const KernelTime& a, const KernelTime& b) { return a.ms > b.ms; });
+  }
+  if (ends) return "end of text";
+  if (trace.tokens.size() > session_->context()) return "the cache is full";
+  return std::nullopt;
+}
+
+TraceToken Decoding::describe(std::uint32_t id, const std::vector<float>& logits) {
+  TraceToken token{.id = id, .text = text_of(id)};
+  token.alternatives = best_alternatives(logits, kAlternatives);
+  double largest = logits[0], sum = 0;
+  for (const float logit : logits) largest = std::max<double>(largest, logit);
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  token.probability = static_cast<float>(std::exp(logits[id] - largest) / sum);
+  for (TraceAlternative& other : token.alternatives) {
+    const bool known = opened_.tokenizer && other.id < opened_.tokenizer->vocabulary_size();
+    other.text = known ? opened_.tokenizer->piece(other.id) : fmt::format("[{}]", other.id);
+  }
+  return token;
+}
+
+std::optional<TraceQuality> Decoding::quality(const std::vector<float>& logits, const CancelFlag* cancel) {
+  bool wanted = false;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    wanted = shared_.state.settings.quality;
+  }
+  if (!wanted) {
+    shadow_.reset();
+    return std::nullopt;
+  }
+  if (grouping_->plan().is_identity() && cache_is_exact_) return TraceQuality{};  // the very same model
+  if (!shadow_) {
+    own_heads_ = std::make_unique<Grouping>(*opened_.model, GroupPlan::identity(opened_.config()));
+    shadow_ = std::make_unique<Session>(
+        *opened_.model, *own_heads_,
+        SessionOptions{.context = session_->context(), .cache_type = session_->cache().type()});
+  }
+  const std::vector<std::uint32_t>& fed = session_->tokens();
+  const auto& seen = shadow_->tokens();
+  const auto [difference, other] = std::mismatch(seen.begin(), seen.end(), fed.begin(), fed.end());
+  // At least the last token is fed, so that there are logits.
+  const auto shared = std::min(static_cast<std::size_t>(difference - seen.begin()), fed.size() - 1);
+  shadow_->rewind(static_cast<std::uint32_t>(shared));
+  shadow_->prefill(std::span(fed).subspan(shared), cancel);
+  return compare_logits(shadow_->last_logits(), logits);
+}
+
+void Decoding::keep(std::size_t count) {
+  const std::lock_guard lock(shared_.mutex);
+  AppState& state = shared_.state;
+  count = std::min(count, state.trace.tokens.size());
+  state.trace.tokens.resize(count);
+  ++state.tokens_version;
+  std::erase_if(state.attention, [&](const AttentionRow& row) { return row.position + 1 >= std::max<std::size_t>(count, 1); });
+  session_->rewind(std::min(session_->position(), static_cast<std::uint32_t>(count > 0 ? count - 1 : 0)));
+  pending_is_last_ = false;
+  // An empty cache is exact whatever filled it before.
+  if (session_->position() == 0) cache_is_exact_ = true;
+  if (opened_.tokenizer) {
+    text_.emplace(*opened_.tokenizer, StreamOptions{.starts_text = true});
+    for (const TraceToken& token : state.trace.tokens) text_of(token.id);
+  }
+}
+
+void Decoding::replace(std::size_t index, std::uint32_t id) {
+  TraceToken token{.id = id};
+  {
+    const std::lock_guard lock(shared_.mutex);
+    const auto& tokens = shared_.state.trace.tokens;
+    if (index >= tokens.size()) throw_error(ErrorCode::kUsage, "there is no token {} to go back to", index);
+    if (id >= opened_.config().vocabulary) throw_error(ErrorCode::kUsage, "token {} is outside the vocabulary", id);
+    token = tokens[index];
+  }
+  token.id = id;
+  const auto found = std::find_if(token.alternatives.begin(), token.alternatives.end(),
+                                  [&](const TraceAlternative& other) { return other.id == id; });
+  token.probability = found != token.alternatives.end() ? found->probability : 0.0f;
+  keep(index);
+  token.text = text_of(id);
+  const std::lock_guard lock(shared_.mutex);
+  shared_.state.trace.tokens.push_back(std::move(token));
+  ++shared_.state.tokens_version;
+}
+
+void Decoding::set_groups(const std::vector<std::uint32_t>& groups, const std::string& method, RegroupMode mode,
+                          const CancelFlag* cancel) {
+  std::uint64_t seed = 0;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    seed = shared_.state.settings.sampling.seed;
+  }
+  auto next = make_grouping(*opened_.model, groups, method, seed);
+  session_->regroup(*next, mode, cancel);
+  if (session_->position() > 0) cache_is_exact_ = mode == RegroupMode::kReprefill;
+  grouping_ = std::move(next);
+  publish_grouping();
+}
+
+void Decoding::watch(std::optional<std::uint32_t> layer, bool fingerprints, const CancelFlag* cancel) {
+  {
+    const std::lock_guard lock(shared_.mutex);
+    shared_.state.attention.clear();
+  }
+  fingerprints_.clear();
+  if (!layer && !fingerprints) {
+    session_->observe({});
+    return;
+  }
+  session_->observe({.attention_layer = layer,
+                     .residuals = fingerprints,
+                     .on_step = [this](const ObservedStep& step) { remember(step); }});
+  // Rows of tokens that were fed before; not where the cache holds what feeding again would not give.
+  if (layer && cache_is_exact_) feed_again(cancel);
+}
+
+void Decoding::feed_again(const CancelFlag* cancel) {
+  const std::vector<std::uint32_t> fed = session_->tokens();
+  if (fed.empty()) return;
+  session_->rewind(0);
+  pending_is_last_ = false;
+  session_->prefill(fed, cancel);
+}
+
+void Decoding::remember(const ObservedStep& step) {
+  const ModelConfig& config = opened_.config();
+  if (!step.residuals.empty()) {
+    fingerprints_.clear();
+    for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
+      fingerprints_.push_back(fingerprint(step.residuals.data() + std::size_t{l} * config.hidden, config.hidden));
+    }
+  }
+  if (step.queries.empty()) return;
+  std::uint32_t layer = 0;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    if (!shared_.state.settings.attention_layer) return;
+    layer = *shared_.state.settings.attention_layer;
+  }
+  const std::uint32_t count = step.first_position + step.token_count;
+  const std::uint32_t groups = session_->grouping().groups(layer);
+  const std::vector<float> keys = cached_keys(opened_.model->device(), session_->cache(), layer, count);
+  std::vector<AttentionRow> rows;
+  for (std::uint32_t t = 0; t < step.token_count; ++t) {
+    const auto query = std::span(step.queries).subspan(std::size_t{t} * config.query_columns(), config.query_columns());
+    const std::uint32_t position = step.first_position + t;
+    rows.push_back({position, attention_rows(config, layer, groups, query, keys, count, position)});
+  }
+  const std::lock_guard lock(shared_.mutex);
+  auto& all = shared_.state.attention;
+  std::erase_if(all, [&](const AttentionRow& row) { return row.position >= step.first_position; });
+  std::move(rows.begin(), rows.end(), std::back_inserter(all));
+  if (all.size() > kMostAttentionRows) {
+    all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(kMostAttentionRows));
+  }
+}
+
+void Decoding::publish_grouping() {
+  const ModelConfig& config = opened_.config();
+  const auto groups = grouping_->plan().groups();
+  const CacheType type = session_->cache().type();
+  {
+    const std::lock_guard lock(shared_.mutex);
+    AppState& state = shared_.state;
+    state.settings.groups = groups;
+    const bool identity = grouping_->plan().is_identity();
+    state.trace.cache_type = cache_type_name(type);
+    state.trace.positions = session_->cache().capacity();
+    // A grouping under which nothing was decoded leaves no trace.
+    auto& groupings = state.trace.groupings;
+    const auto& tokens = state.trace.tokens;
+    if (!groupings.empty() && (tokens.empty() || tokens.back().grouping + 1 < groupings.size())) groupings.pop_back();
+    groupings.push_back({.groups = groups,
+                                     .method = identity ? "none" : state.settings.method,
+                                     .kv_bytes_per_token = kv_bytes_per_token(config, groups, type),
+                                     .layer_bytes_per_token = bytes_per_layer(config, groups, type),
+                                     .kv_bytes = session_->cache().bytes()});
+  }
+  publish_memory();
+}
+
+void Decoding::publish_memory() {
+  const ModelConfig& config = opened_.config();
+  Device& device = opened_.model->device();
+  const auto groups = grouping_->plan().groups();
+  const CacheType type = session_->cache().type();
+  const std::vector<std::uint32_t> all_heads(config.layer_count(), config.query_heads);
+  MemoryFacts facts{.kv_allocated = session_->cache().bytes(),
+                    .kv_predicted = plan_memory(device, opened_.profile, opened_.file, opened_.outline, groups, type,
+                                                session_->context(), SessionOptions{}.prefill_chunk)
+                                        .kv_bytes,
+                    .kv_per_token = kv_bytes_per_token(config, groups, type),
+                    .mha_per_token = kv_bytes_per_token(config, all_heads, type),
+                    .layer_per_token = bytes_per_layer(config, groups, type),
+                    .mha_layer_per_token = bytes_per_layer(config, all_heads, type),
+                    .weights = opened_.model->weights_bytes(),
+                    .grouping = grouping_->bytes(),
+                    .scratch = session_->scratch_bytes(),
+                    .free = device.free_memory_bytes()};
+  facts.longest_context = (facts.free + facts.kv_allocated) / std::max<std::uint64_t>(facts.kv_per_token, 1);
+  const std::uint64_t allocated = device.allocated_bytes();
+  const std::lock_guard lock(shared_.mutex);
+  shared_.state.memory = facts;
+  shared_.state.device.allocated_bytes = allocated;
+}
+
+}  // namespace regroup::view

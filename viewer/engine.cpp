@@ -1,0 +1,326 @@
+#include "viewer/engine.h"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/core/error.h"
+#include "runtime/file/atomic_file.h"
+#include "viewer/head_similarity.h"
+#include "viewer/live_grouping.h"
+
+namespace regroup::view {
+namespace {
+
+// What is under way gives way to these; everything else waits its turn.
+bool cancels(const EngineCommand& command) {
+  return std::holds_alternative<Stop>(command) || std::holds_alternative<OpenModel>(command) ||
+         std::holds_alternative<Reset>(command);
+}
+
+}  // namespace
+
+Engine::Engine(SharedState& shared, std::function<void()> wake)
+    : shared_(shared), wake_(std::move(wake)), thread_([this] { work(); }) {}
+
+Engine::~Engine() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+    cancel_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Engine::post(EngineCommand command) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancels(command)) cancel_ = true;
+    queue_.push_back(std::move(command));
+  }
+  changed_.notify_all();
+}
+
+bool Engine::idle() const {
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() && !busy_;
+}
+
+void Engine::attach(Device& device) {
+  {
+    const std::lock_guard lock(mutex_);
+    device_ = &device;
+    detach_asked_ = false;
+    busy_ = true;  // until the thread has looked
+  }
+  changed_.notify_all();
+}
+
+void Engine::detach() {
+  std::unique_lock lock(mutex_);
+  if (!attached_) {  // the engine has let go of it by itself
+    device_ = nullptr;
+    return;
+  }
+  detach_asked_ = true;
+  cancel_ = true;
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return !attached_; });
+  device_ = nullptr;
+}
+
+void Engine::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const auto has_work = [&] {
+      return ending_ || detach_asked_ || (device_ != nullptr && !attached_) ||
+             (attached_ && (!queue_.empty() || running_ || (opened_ && next_similarity_ < opened_->config().layer_count())));
+    };
+    busy_ = has_work() && !ending_;
+    changed_.wait(lock, has_work);
+    if (ending_) break;
+    busy_ = true;
+    if (detach_asked_) {
+      lock.unlock();
+      lose_device();
+      lock.lock();
+      attached_ = false;
+      device_ = nullptr;
+      detach_asked_ = false;
+      changed_.notify_all();
+      continue;
+    }
+    if (!attached_) {
+      attached_ = true;
+      cancel_ = false;
+      lock.unlock();
+      guarded([&] { restore(); });
+      lock.lock();
+      continue;
+    }
+    if (!queue_.empty()) {
+      const EngineCommand command = std::move(queue_.front());
+      queue_.pop_front();
+      cancel_ = std::any_of(queue_.begin(), queue_.end(), cancels);
+      lock.unlock();
+      run_command(command);
+      lock.lock();
+      continue;
+    }
+    lock.unlock();
+    if (running_) {
+      guarded([&] { decode_one(); });
+    } else {
+      similar_heads_of_next_layer();
+    }
+    lock.lock();
+  }
+  lock.unlock();
+  decoding_.reset();
+  opened_.reset();
+}
+
+void Engine::guarded(const std::function<void()>& what) {
+  try {
+    what();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kDeviceLost) {
+      lose_device();
+      publish([&](AppState& state) {
+        state.phase = Phase::kLost;
+        state.message = error.what();
+        state.message_is_error = true;
+      });
+      const std::lock_guard lock(mutex_);
+      attached_ = false;
+      device_ = nullptr;  // until attach()
+      return;
+    }
+    running_ = false;
+    if (error.code() == ErrorCode::kInterrupted) {
+      publish([&](AppState& state) {
+        state.activity.clear();
+        if (state.phase == Phase::kPrefilling || state.phase == Phase::kRunning || state.phase == Phase::kMeasuring) {
+          state.phase = state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
+        }
+        if (state.phase == Phase::kLoading) state.phase = opened_ ? Phase::kReady : Phase::kEmpty;
+      });
+      return;
+    }
+    say(error.what(), true);
+    publish([&](AppState& state) {
+      state.activity.clear();
+      if (state.phase == Phase::kReplay) return;
+      state.phase = !opened_ ? Phase::kEmpty : state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
+    });
+  } catch (const std::exception& error) {
+    running_ = false;
+    say(fmt::format("internal error: {}; please report it", error.what()), true);
+    publish([](AppState& state) { state.activity.clear(); });
+  }
+}
+
+void Engine::say(std::string message, bool error) {
+  publish([&](AppState& state) {
+    state.message = std::move(message);
+    state.message_is_error = error;
+  });
+}
+
+Progress Engine::progress(std::string activity) {
+  return [this, activity = std::move(activity)](std::string_view, double fraction) {
+    publish([&](AppState& state) {
+      state.activity = activity;
+      state.progress = fraction;
+    });
+  };
+}
+
+void Engine::run_command(const EngineCommand& command) {
+  guarded([&] { std::visit([&](const auto& alternative) { handle(alternative); }, command); });
+}
+
+void Engine::lose_device() {
+  if (opened_) {
+    reopen_ = opened_->file.path().string();
+    reopen_running_ = running_;
+  }
+  running_ = false;
+  decoding_.reset();
+  opened_.reset();
+}
+
+// The trace knows everything that the run was: the model is opened again, its tokens are fed again by the next step.
+void Engine::restore() {
+  if (reopen_.empty()) return;
+  const bool replay = peek([](const AppState& state) { return state.phase == Phase::kReplay; });
+  const CacheType type = peek([](const AppState& state) { return state.settings.cache_type; });
+  opened_ = open_model(*device_, reopen_, type, progress("opening the model again"), &cancel_);
+  if (!replay) {
+    decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+    decoding_->keep(peek([](const AppState& state) { return state.trace.tokens.size(); }));
+  }
+  running_ = std::exchange(reopen_running_, false);
+  publish([&](AppState& state) {
+    const std::uint32_t rebuilt = state.device.rebuilt + 1;
+    state.device = describe_device(*device_, opened_->profile);
+    state.device.rebuilt = rebuilt;
+    state.activity.clear();
+    state.message = fmt::format("The device was lost and has been opened again; going on at token {}.",
+                                state.trace.tokens.size());
+    state.message_is_error = false;
+    if (!replay) {
+      state.phase = running_ ? Phase::kRunning : state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
+    }
+  });
+}
+
+void Engine::open(const std::string& name) {
+  const Phase before = peek([](const AppState& state) { return state.phase; });
+  publish([&](AppState& state) {
+    state.phase = Phase::kLoading;
+    state.activity = name.empty() ? "loading the bundled model" : fmt::format("loading {}", escaped(name));
+    state.progress = 0;
+  });
+  const CacheType type = peek([](const AppState& state) { return state.settings.cache_type; });
+  std::unique_ptr<OpenedModel> opened;
+  try {
+    opened = open_model(*device_, name, type,
+                        progress(name.empty() ? "loading the bundled model" : fmt::format("loading {}", escaped(name))),
+                        &cancel_);
+  } catch (...) {
+    // What was open before stays as it was.
+    publish([&](AppState& state) { state.phase = before; });
+    if (before == Phase::kReplay || before == Phase::kEmpty) throw;
+    const bool was_running = running_;
+    try {
+      throw;
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kDeviceLost) throw;
+      publish([&](AppState& state) { state.activity.clear(); });
+      if (error.code() != ErrorCode::kInterrupted) say(error.what(), true);
+    }
+    running_ = was_running;
+    return;
+  }
+  running_ = false;
+  decoding_.reset();
+  opened_ = std::move(opened);
+  reopen_.clear();
+  publish([&](AppState& state) {
+    const std::uint32_t rebuilt = state.device.rebuilt;
+    const double bandwidth = state.device.bytes_per_second;
+    state.trace = Trace{.model = describe_model(*opened_),
+                        .device = device_->info().name,
+                        .driver = device_->info().driver,
+                        .kernels = std::string(opened_->profile.name),
+                        .bytes_per_second = bandwidth};
+    ++state.tokens_version;
+    state.device = describe_device(*device_, opened_->profile);
+    state.device.rebuilt = rebuilt;
+    state.device.bytes_per_second = bandwidth;
+    state.kernel_times.clear();
+    state.heads.clear();
+    state.attention.clear();
+    state.other.reset();
+    RunSettings& settings = state.settings;
+    settings.groups.clear();
+    for (const LayerConfig& layer : opened_->config().layers) settings.groups.push_back(layer.kv_heads);
+    settings.choices = possible_groups(opened_->config());
+    settings.methods = live_methods();
+    settings.positions = opened_->default_positions();
+    settings.can_chat = opened_->tokenizer && !opened_->tokenizer->chat_template().empty();
+    settings.chat = settings.chat && settings.can_chat;
+    if (settings.attention_layer && *settings.attention_layer >= opened_->config().layer_count()) {
+      settings.attention_layer = 0;
+    }
+    state.warnings.clear();
+    if (opened_->tokenizer && !opened_->tokenizer->warning().empty()) state.warnings.push_back(opened_->tokenizer->warning());
+  });
+  next_similarity_ = 0;
+  start_session();
+}
+
+void Engine::start_session() {
+  decoding_.reset();
+  decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+  publish([&](AppState& state) {
+    state.activity.clear();
+    state.phase = Phase::kReady;
+    state.finished_because.clear();
+  });
+}
+
+void Engine::decode_one() {
+  const std::size_t fed = peek([](const AppState& state) { return state.trace.tokens.size(); });
+  const bool prefill = decoding_ != nullptr && fed > 0 && peek([](const AppState& state) {
+    return state.trace.tokens.back().prompt;
+  });
+  publish([&](AppState& state) { state.phase = prefill ? Phase::kPrefilling : Phase::kRunning; });
+  const auto ended = decoding_->step(&cancel_);
+  publish([&](AppState& state) {
+    state.phase = Phase::kRunning;
+    state.finished_because.clear();
+  });
+  if (ended) return finish_run(*ended);
+  if (tokens_left_ > 0 && --tokens_left_ == 0) finish_run({});
+}
+
+void Engine::finish_run(const std::string& why) {
+  running_ = false;
+  decoding_->publish_memory();
+  publish([&](AppState& state) {
+    state.phase = why.empty() ? Phase::kPaused : Phase::kFinished;
+    state.finished_because = why;
+  });
+}
+
+void Engine::similar_heads_of_next_layer() {
+  guarded([&] {
+    const LayerHeads heads = similar_heads(*opened_, next_similarity_++);
+    publish([&](AppState& state) { state.heads.push_back(heads); });
+  });
+}
+
+}  // namespace regroup::view

@@ -1,0 +1,279 @@
+// What the engine does for each command; see user_command.h.
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/core/error.h"
+#include "runtime/decode/measure.h"
+#include "runtime/file/atomic_file.h"
+#include "viewer/engine.h"
+#include "viewer/live_grouping.h"
+
+namespace regroup::view {
+namespace {
+
+std::string read_whole_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) throw_error(ErrorCode::kFailed, "{}: cannot be read", escaped(path.string()));
+  return text.str();
+}
+
+}  // namespace
+
+void Engine::handle(const OpenTrace& command) {
+  const std::string name = command.path.string();
+  Trace trace = trace_from_json(read_whole_file(command.path), name);
+  if (command.compare) {
+    publish([&](AppState& state) {
+      state.difference = compare_traces(state.trace, trace);
+      state.other = std::move(trace);
+      state.other_name = command.path.filename().string();
+      state.message = state.difference.describe();
+      state.message_is_error = false;
+    });
+    return;
+  }
+  running_ = false;
+  decoding_.reset();
+  opened_.reset();
+  reopen_.clear();
+  publish([&](AppState& state) {
+    state.phase = Phase::kReplay;
+    state.activity.clear();
+    state.finished_because.clear();
+    state.heads.clear();
+    state.attention.clear();
+    state.kernel_times.clear();
+    state.other.reset();
+    state.memory = MemoryFacts{};
+    if (!trace.groupings.empty()) {
+      const TraceGrouping& last = trace.groupings.back();
+      const std::uint64_t mha_layer =
+          last.groups[0] > 0 ? last.layer_bytes_per_token[0] / last.groups[0] * trace.model.query_heads : 0;
+      state.memory = {.kv_allocated = last.kv_bytes,
+                      .kv_predicted = last.kv_bytes,
+                      .kv_per_token = last.kv_bytes_per_token,
+                      .mha_per_token = mha_layer * trace.model.layers,
+                      .layer_per_token = last.layer_bytes_per_token,
+                      .mha_layer_per_token = std::vector<std::uint64_t>(trace.model.layers, mha_layer),
+                      .weights = trace.model.weights_bytes};
+      state.settings.groups = last.groups;
+    }
+    state.settings.choices.clear();
+    state.settings.attention_layer.reset();
+    state.device = DeviceFacts{.name = trace.device, .driver = trace.driver, .kernels = trace.kernels};
+    state.device.bytes_per_second = trace.bytes_per_second;
+    state.trace = std::move(trace);
+    ++state.tokens_version;
+    state.message = fmt::format("Replaying {}; nothing is computed.", command.path.filename().string());
+    state.message_is_error = false;
+  });
+}
+
+void Engine::handle(const SetPrompt& command) {
+  publish([&](AppState& state) {
+    state.settings.prompt = command.text;
+    state.settings.chat = command.chat && state.settings.can_chat;
+  });
+}
+
+void Engine::handle(const Run& command) {
+  if (!decoding_) throw_error(ErrorCode::kUsage, "no model is open; drop a model file here or press Ctrl+O");
+  const bool fresh = peek([](const AppState& state) { return state.trace.tokens.empty(); });
+  if (fresh) {
+    const auto [prompt, chat] =
+        peek([](const AppState& state) { return std::pair(state.settings.prompt, state.settings.chat); });
+    decoding_->begin(prompt, chat);
+  }
+  tokens_left_ = command.tokens;
+  running_ = true;
+  publish([](AppState& state) { state.phase = Phase::kRunning; });
+}
+
+void Engine::handle(const Pause&) {
+  running_ = false;
+  publish([](AppState& state) {
+    if (state.phase == Phase::kRunning || state.phase == Phase::kPrefilling) state.phase = Phase::kPaused;
+  });
+}
+
+void Engine::handle(const Step&) {
+  handle(Run{.tokens = 1});
+}
+
+void Engine::handle(const StepBack&) {
+  if (!decoding_) return;
+  running_ = false;
+  const auto [count, prompt] =
+      peek([](const AppState& state) { return std::pair(state.trace.tokens.size(), state.trace.prompt_tokens()); });
+  if (count > prompt) decoding_->keep(count - 1);
+  publish([](AppState& state) {
+    if (!state.trace.tokens.empty()) state.phase = Phase::kPaused;
+  });
+}
+
+void Engine::handle(const Stop& command) {
+  static_cast<void>(command);  // post() has cancelled what was under way
+  handle(Pause{});
+}
+
+void Engine::handle(const Reset&) {
+  running_ = false;
+  if (!decoding_) return;
+  decoding_->keep(0);
+  decoding_->publish_memory();
+  publish([](AppState& state) {
+    state.phase = Phase::kReady;
+    state.finished_because.clear();
+  });
+}
+
+void Engine::handle(const Rewind& command) {
+  if (!decoding_) return;
+  decoding_->replace(command.token, command.id);
+  publish([&](AppState& state) {
+    if (!running_) state.phase = Phase::kPaused;
+    state.finished_because.clear();
+  });
+}
+
+void Engine::handle(const SetSampling& command) {
+  publish([&](AppState& state) { state.settings.sampling = command.settings; });
+  if (decoding_) decoding_->set_sampling(command.settings);
+}
+
+void Engine::regroup(const std::vector<std::uint32_t>& groups, const std::string& method) {
+  const RegroupMode mode = peek([](const AppState& state) { return state.settings.mode; });
+  const Phase before = peek([](const AppState& state) { return state.phase; });
+  publish([&](AppState& state) {
+    if (mode == RegroupMode::kReprefill && state.position() > 0) state.phase = Phase::kPrefilling;
+  });
+  decoding_->set_groups(groups, method, mode, &cancel_);
+  publish([&](AppState& state) { state.phase = before; });
+}
+
+void Engine::handle(const SetGroups& command) {
+  if (!decoding_) return;
+  regroup(command.groups, peek([](const AppState& state) { return state.settings.method; }));
+}
+
+void Engine::handle(const SetMethod& command) {
+  const auto methods = live_methods();
+  if (std::find(methods.begin(), methods.end(), command.method) == methods.end()) {
+    throw_error(ErrorCode::kUsage, "'{}' is no merge method that can be used live", escaped(command.method));
+  }
+  publish([&](AppState& state) { state.settings.method = command.method; });
+  if (decoding_) regroup(peek([](const AppState& state) { return state.settings.groups; }), command.method);
+}
+
+void Engine::handle(const SetRegroupMode& command) {
+  publish([&](AppState& state) { state.settings.mode = command.mode; });
+}
+
+void Engine::handle(const SetCache& command) {
+  if (opened_) check_cache_type(opened_->config(), command.type);
+  const auto before = peek([](const AppState& state) { return state.settings; });
+  publish([&](AppState& state) {
+    state.settings.cache_type = command.type;
+    if (command.positions > 0) state.settings.positions = command.positions;
+  });
+  if (!opened_) return;
+  const bool was_running = std::exchange(running_, false);
+  const std::size_t tokens = peek([](const AppState& state) { return state.trace.tokens.size(); });
+  decoding_.reset();
+  try {
+    decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+  } catch (const Error&) {
+    publish([&](AppState& state) { state.settings = before; });
+    decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+    decoding_->keep(tokens);
+    throw;
+  }
+  decoding_->keep(std::min<std::size_t>(tokens, decoding_->positions()));
+  running_ = was_running;
+}
+
+void Engine::handle(const SetQuality& command) {
+  publish([&](AppState& state) { state.settings.quality = command.on; });
+}
+
+void Engine::handle(const SetFingerprints& command) {
+  publish([&](AppState& state) { state.settings.fingerprints = command.on; });
+  if (decoding_) {
+    decoding_->watch(peek([](const AppState& state) { return state.settings.attention_layer; }), command.on, &cancel_);
+  }
+}
+
+void Engine::handle(const WatchAttention& command) {
+  if (command.layer && (!opened_ || *command.layer >= opened_->config().layer_count())) return;
+  publish([&](AppState& state) { state.settings.attention_layer = command.layer; });
+  if (decoding_) {
+    decoding_->watch(command.layer, peek([](const AppState& state) { return state.settings.fingerprints; }), &cancel_);
+  }
+}
+
+void Engine::handle(const SaveTrace& command) {
+  const std::string text = peek([](const AppState& state) { return trace_to_json(state.trace); });
+  AtomicFile file(command.path, Overwrite::kYes);
+  file.write(std::as_bytes(std::span(text)));
+  file.close();
+  file.commit();
+  say(fmt::format("The run was saved as {}.", command.path.string()), false);
+}
+
+void Engine::handle(const CloseComparison&) {
+  publish([](AppState& state) { state.other.reset(); });
+}
+
+void Engine::handle(const LoseDevice&) {
+  throw_error(ErrorCode::kDeviceLost, "the device was lost (as a test asked for)");
+}
+
+// Every G in turn on a session of its own, at the depth that the run has reached; the run waits.
+void Engine::sweep(std::uint32_t runs) {
+  if (!opened_) throw_error(ErrorCode::kUsage, "no model is open; there is nothing to measure");
+  constexpr std::uint32_t kTokensPerRun = 4, kLeastDepth = 32;
+  const auto settings = peek([](const AppState& state) { return state.settings; });
+  const Phase before = peek([](const AppState& state) { return state.phase; });
+  const std::uint32_t depth = std::min(std::max(peek([](const AppState& state) { return state.position(); }), kLeastDepth),
+                                       decoding_->positions() - 2 * kTokensPerRun);
+  const auto report = progress("measuring every G");
+  publish([](AppState& state) {
+    state.phase = Phase::kMeasuring;
+    state.trace.sweep.clear();
+  });
+  const double bandwidth = copy_bandwidth(*device_, 16u << 20);
+  publish([&](AppState& state) { state.trace.bytes_per_second = state.device.bytes_per_second = bandwidth; });
+  for (std::size_t i = 0; i < settings.choices.size(); ++i) {
+    const std::uint32_t g = settings.choices[i];
+    const auto grouping = make_grouping(*opened_->model, {g}, settings.method, settings.sampling.seed);
+    Session session(*opened_->model, *grouping,
+                    {.context = depth + 2 * kTokensPerRun, .cache_type = settings.cache_type});
+    fill_to_depth(session, depth, &cancel_);
+    time_decode(session, depth, kTokensPerRun, &cancel_);  // records, compiles, warms up
+    std::vector<double> ms;
+    for (std::uint32_t r = 0; r < runs; ++r) {
+      ms.push_back(1000.0 * time_decode(session, depth, kTokensPerRun, &cancel_) / kTokensPerRun);
+      report({}, (static_cast<double>(i) + static_cast<double>(r + 1) / runs) / static_cast<double>(settings.choices.size()));
+    }
+    const Summary summary = summarise(ms);
+    const std::uint64_t per_token =
+        kv_bytes_per_token(opened_->config(), grouping->plan().groups(), settings.cache_type);
+    publish([&](AppState& state) {
+      state.trace.sweep.push_back({.groups = g,
+                                   .depth = depth,
+                                   .mean_ms = summary.mean,
+                                   .deviation_ms = summary.deviation,
+                                   .runs = runs,
+                                   .kv_bytes_per_token = per_token});
+    });
+  }
+  publish([&](AppState& state) {
+    state.phase = before;
+    state.activity.clear();
+  });
+}
+
+}  // namespace regroup::view

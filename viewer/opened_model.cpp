@@ -1,0 +1,79 @@
+#include "viewer/opened_model.h"
+
+#include <algorithm>
+
+#include "runtime/decode/load_tokenizer.h"
+#include "runtime/decode/locate_model.h"
+#include "runtime/decode/memory_plan.h"
+#include "runtime/model/kv_cache.h"
+
+namespace regroup::view {
+
+std::uint32_t OpenedModel::default_positions() const {
+  return std::min(config().context_length, kDefaultContext);
+}
+
+std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name, CacheType cache_type,
+                                        const Progress& progress, const CancelFlag* cancel) {
+  auto opened = std::make_unique<OpenedModel>();
+  opened->file = ModelFile::open(locate_model(name));
+  opened->profile = kernel_profile(device);
+  opened->outline = read_outline(opened->file);
+  check_cache_type(opened->config(), cache_type);
+  opened->tokenizer = load_tokenizer(opened->file, opened->config().vocabulary);
+  std::vector<std::uint32_t> groups;
+  for (const LayerConfig& layer : opened->config().layers) groups.push_back(layer.kv_heads);
+  require_fit(plan_memory(device, opened->profile, opened->file, opened->outline, groups, cache_type,
+                          opened->default_positions(), SessionOptions{}.prefill_chunk),
+              opened->config(), cache_type);
+  opened->model = Model::load(device, opened->profile, opened->file, progress, cancel);
+  return opened;
+}
+
+TraceModel describe_model(const OpenedModel& opened) {
+  const ModelConfig& config = opened.config();
+  TraceModel model{.name = config.name.empty() ? opened.file.path().stem().string() : config.name,
+                   .path = opened.file.path().string(),
+                   .architecture = config.architecture,
+                   .layers = config.layer_count(),
+                   .query_heads = config.query_heads,
+                   .head_dim = config.head_dim,
+                   .vocabulary = config.vocabulary,
+                   .hidden = config.hidden,
+                   .parameters = opened.outline.parameters,
+                   .weights_bytes = opened.model->weights_bytes()};
+  for (const LayerConfig& layer : config.layers) model.kv_heads.push_back(layer.kv_heads);
+  return model;
+}
+
+DeviceFacts describe_device(const Device& device, const KernelProfile& profile) {
+  const DeviceFeatures &offered = device.info().features, &used = device.features();
+  DeviceFacts facts{.name = device.info().name,
+                    .driver = device.info().driver,
+                    .type = std::string(device_type_name(device.info().type)),
+                    .kernels = std::string(profile.name),
+                    .memory_bytes = device.info().memory_bytes,
+                    .allocated_bytes = device.allocated_bytes(),
+                    .timestamps = device.info().timestamp_period_ns > 0};
+  // Only what the device offers at all: a masked feature is one that is offered and not in use.
+  const auto feature = [&](const char* name, bool is_offered, bool in_use) {
+    if (is_offered) facts.features.emplace_back(name, in_use);
+  };
+  feature("fp16", offered.fp16, used.fp16);
+  feature("16-bit storage", offered.storage_16bit, used.storage_16bit);
+  feature("int8", offered.int8, used.int8);
+  feature("integer dot", offered.integer_dot, used.integer_dot);
+  feature("subgroup arithmetic", offered.subgroup_arithmetic, used.subgroup_arithmetic);
+  feature("subgroup shuffle", offered.subgroup_shuffle, used.subgroup_shuffle);
+  feature("subgroup broadcast", offered.subgroup_broadcast, used.subgroup_broadcast);
+  feature("subgroup size control", offered.subgroup_size_control, used.subgroup_size_control);
+  feature("texel buffers", offered.texel_buffers, used.texel_buffers);
+  facts.limits = {{"subgroup size", std::to_string(used.subgroup_size)},
+                  {"workgroup invocations", std::to_string(used.max_workgroup_invocations)},
+                  {"shared memory", human_bytes(used.max_shared_memory_bytes)},
+                  {"storage buffers", std::to_string(used.max_storage_buffers)},
+                  {"largest binding", human_bytes(used.max_storage_buffer_range)}};
+  return facts;
+}
+
+}  // namespace regroup::view

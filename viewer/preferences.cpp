@@ -1,0 +1,67 @@
+#include "viewer/preferences.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/core/error.h"
+#include "runtime/core/json_checked.h"
+#include "runtime/file/atomic_file.h"
+
+namespace regroup::view {
+
+std::filesystem::path preferences_file() {
+  const char* config = std::getenv("XDG_CONFIG_HOME");
+  const char* home = std::getenv("HOME");
+  const std::filesystem::path base = config != nullptr && *config != 0 ? std::filesystem::path(config)
+                                     : home != nullptr                 ? std::filesystem::path(home) / ".config"
+                                                                       : std::filesystem::path(".");
+  return base / "regroup" / "view.json";
+}
+
+Preferences load_preferences(const std::filesystem::path& file) {
+  Preferences preferences;
+  try {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream text;
+    if (!in || !(text << in.rdbuf())) return preferences;
+    const nlohmann::json json = parse_json_checked(text.str(), file.string());
+    if (!json.is_object()) return preferences;
+    if (json.contains("theme") && json["theme"].is_string()) {
+      preferences.theme = theme_from_name(json["theme"].get<std::string>());
+    }
+    if (json.contains("zoom") && json["zoom"].is_number()) {
+      preferences.zoom = std::clamp(json["zoom"].get<double>(), 1.0, 3.0);
+    }
+    const auto size = [&](const char* field, int& value) {
+      if (json.contains(field) && json[field].is_number()) {
+        value = static_cast<int>(std::clamp(json[field].get<double>(), 320.0, 16384.0));
+      }
+    };
+    size("width", preferences.width);
+    size("height", preferences.height);
+    if (json.contains("layout")) preferences.layout = layout_from_json(json["layout"]);
+  } catch (const Error&) {  // not JSON: as if there were no file
+  }
+  return preferences;
+}
+
+void save_preferences(const std::filesystem::path& file, const Preferences& preferences) {
+  const nlohmann::json json{{"theme", theme_name(preferences.theme)},
+                            {"zoom", preferences.zoom},
+                            {"width", preferences.width},
+                            {"height", preferences.height},
+                            {"layout", layout_to_json(preferences.layout)}};
+  const std::string text = json.dump(1) + "\n";
+  try {
+    std::filesystem::create_directories(file.parent_path());
+    AtomicFile out(file, Overwrite::kYes);
+    out.write(std::as_bytes(std::span(text)));
+    out.close();
+    out.commit();
+  } catch (const std::exception&) {
+  }
+}
+
+}  // namespace regroup::view

@@ -1,0 +1,73 @@
+#include "viewer/run_window.h"
+
+#include <chrono>
+
+#include "viewer/backend/window.h"
+#include "viewer/backend/window_screen.h"
+#include "viewer/backend/window_system.h"
+#include "viewer/stage.h"
+
+namespace regroup::view {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+void run_window(const WindowOptions& options) {
+  const std::filesystem::path file = preferences_file();
+  const Preferences preferences = load_preferences(file);
+  const WindowSystem system;
+  const ImguiContext imgui;
+  Window window(preferences.width, preferences.height, "regroup");
+  GpuOptions gpu = options.gpu;
+  gpu.window = true;
+  Stage stage(gpu, preferences, [&](Gpu& g) { return std::make_unique<WindowScreen>(g, window); }, &WindowSystem::wake);
+  App& app = stage.app();
+  if (options.traces.empty()) {
+    stage.engine().post(OpenModel{options.model});
+  } else {
+    stage.engine().post(OpenTrace{options.traces[0], false});
+    if (options.traces.size() > 1) {
+      stage.engine().post(OpenTrace{options.traces[1], true});
+      app.carry_out(SetPreset{"compare"});
+    }
+  }
+  // What the engine publishes is shown at this rate; input is answered at once. A CPU driver has better things to do
+  // than to draw.
+  const bool cpu = stage.gpu().device().info().type == DeviceType::kCpu;
+  const double published_seconds = cpu ? 1.0 / 10 : 1.0 / 60;
+  constexpr double kAnimationSeconds = 1.0 / 30, kIdleSeconds = 1.0;
+  auto drawn = Clock::now() - std::chrono::seconds(1);
+  while (!window.should_close() && !app.wants_to_quit()) {
+    double wait = kIdleSeconds;
+    if (app.is_animating()) {
+      wait = kAnimationSeconds - seconds_since(drawn);
+    } else if (stage.is_dirty()) {
+      wait = published_seconds - seconds_since(drawn);
+    }
+    window.wait_for_events(std::max(wait, 0.0));
+    for (const KeyPress& key : window.take_keys()) app.press(key);
+    for (const auto& path : window.take_dropped()) app.open_path(path);
+    app.set_monitor_scale(window.content_scale());
+    if (window.take_activity()) app.draw_more_frames();
+    const double since = seconds_since(drawn);
+    const bool due = (app.is_animating() && since >= (cpu ? 1.0 / 60 : 1.0 / 120)) || (stage.is_dirty() && since >= published_seconds);
+    if (!due || window.is_minimised()) continue;
+    stage.draw();
+    drawn = Clock::now();
+  }
+  Preferences& kept = app.preferences();
+  int width = 0, height = 0;
+  window.size(width, height);
+  const float scale = window.content_scale();  // the window system multiplies again at the next start
+  kept.width = static_cast<int>(static_cast<float>(width) / scale);
+  kept.height = static_cast<int>(static_cast<float>(height) / scale);
+  save_preferences(file, kept);
+}
+
+}  // namespace regroup::view

@@ -1,0 +1,341 @@
+#include "viewer/script.h"
+
+#include <imgui.h>
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "runtime/core/error.h"
+#include "runtime/core/json_checked.h"
+#include "viewer/backend/offscreen.h"
+#include "viewer/stage.h"
+
+namespace regroup::view {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr double kFrameSeconds = 1.0 / 30.0;
+constexpr double kPatienceSeconds = 600;
+
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t pages = 0, resident = 0;
+  statm >> pages >> resident;
+  return resident * 4096;
+}
+
+std::string_view phase_name(Phase phase) {
+  constexpr std::string_view kNames[] = {"empty",  "loading",  "ready",     "prefilling", "running",
+                                         "paused", "finished", "measuring", "replay",     "lost"};
+  return kNames[static_cast<int>(phase)];
+}
+
+class Script {
+ public:
+  explicit Script(const HeadlessOptions& options)
+      : options_(options), stage_(options.gpu, Preferences{}, [&](Gpu& gpu) { return make_screen(gpu); }, [] {}) {}
+
+  OrderedJson run() {
+    if (options_.traces.empty()) {
+      stage_.engine().post(OpenModel{options_.model});
+    } else {
+      stage_.engine().post(OpenTrace{options_.traces[0], false});
+      if (options_.traces.size() > 1) {
+        stage_.engine().post(OpenTrace{options_.traces[1], true});
+        stage_.app().carry_out(SetPreset{"compare"});
+      }
+    }
+    wait_until_idle(kPatienceSeconds);
+    if (!options_.script.empty()) {
+      std::ifstream file(options_.script, std::ios::binary);
+      std::ostringstream text;
+      if (!file || !(text << file.rdbuf())) throw_error(ErrorCode::kUsage, "{}: cannot be read", options_.script.string());
+      const Json steps = parse_json_checked(text.str(), options_.script.string());
+      if (!steps.is_array()) throw_error(ErrorCode::kUsage, "{}: is no list of steps", options_.script.string());
+      for (std::size_t i = 0; i < steps.size(); ++i) step(steps[i], i);
+    }
+    if (!options_.screenshot.empty()) take_screenshot(options_.screenshot);
+    OrderedJson result{{"schema", 1}};
+    result["reports"] = reports_;
+    result.update(report());
+    return result;
+  }
+
+ private:
+  std::unique_ptr<Screen> make_screen(Gpu& gpu) {
+    return std::make_unique<Offscreen>(gpu, options_.width, options_.height);
+  }
+
+  void frames(int count) {
+    for (int i = 0; i < count; ++i) stage_.draw();
+  }
+
+  // Frames go on meanwhile, as in a window.
+  void wait_until_idle(double patience_seconds) {
+    const auto start = Clock::now();
+    const auto lost = [&] {
+      const std::lock_guard lock(stage_.shared().mutex);
+      return stage_.shared().state.phase == Phase::kLost;
+    };
+    while (!stage_.engine().idle() || lost()) {
+      const auto begin = Clock::now();
+      stage_.draw();
+      if (std::chrono::duration<double>(begin - start).count() > patience_seconds) {
+        throw_error(ErrorCode::kFailed, "the engine was still busy after {:.0f} s", patience_seconds);
+      }
+      std::this_thread::sleep_until(begin + std::chrono::duration<double>(kFrameSeconds));
+    }
+    frames(3);
+  }
+
+  void take_screenshot(const std::filesystem::path& path) {
+    frames(2);
+    stage_.app().carry_out(TakeScreenshot{path});
+    {
+      const std::lock_guard lock(stage_.shared().mutex);
+      remembered_message_ = stage_.shared().state.message;
+    }
+    frames(1);
+    // A picture does not show the message that tells of the one before.
+    const std::lock_guard lock(stage_.shared().mutex);
+    if (!stage_.shared().state.message_is_error) stage_.shared().state.message = remembered_message_;
+  }
+
+  OrderedJson report() {
+    const std::lock_guard lock(stage_.shared().mutex);
+    const AppState& s = stage_.shared().state;
+    std::vector<std::uint32_t> prompt, tokens;
+    std::string text;
+    double kl = 0;
+    std::size_t judged = 0, same = 0;
+    for (const TraceToken& token : s.trace.tokens) {
+      (token.prompt ? prompt : tokens).push_back(token.id);
+      if (!token.prompt) text += token.text;
+      if (token.quality) kl += token.quality->kl, ++judged, same += token.quality->same_top ? 1 : 0;
+    }
+    const FrameTimes& f = stage_.app().ui().frames;
+    OrderedJson sweep = OrderedJson::array();
+    for (const TraceSweepPoint& point : s.trace.sweep) {
+      sweep.push_back({{"groups", point.groups}, {"mean_ms", point.mean_ms}, {"deviation_ms", point.deviation_ms}, {"runs", point.runs}});
+    }
+    return {{"phase", phase_name(s.phase)},
+            {"model", s.trace.model.name},
+            {"prompt_tokens", prompt},
+            {"tokens", tokens},
+            {"text", text},
+            {"groups", s.settings.groups},
+            {"kv_bytes", s.memory.kv_allocated},
+            {"kv_bytes_predicted", s.memory.kv_predicted},
+            {"kv_bytes_per_token", s.memory.kv_per_token},
+            {"mha_bytes_per_token", s.memory.mha_per_token},
+            {"kl_mean", judged > 0 ? OrderedJson(kl / static_cast<double>(judged)) : OrderedJson(nullptr)},
+            {"same_top", judged > 0 ? OrderedJson(static_cast<double>(same) / static_cast<double>(judged)) : OrderedJson(nullptr)},
+            {"attention_rows", s.attention.size()},
+            {"similar_layers", s.heads.size()},
+            {"sweep", sweep},
+            {"message", s.message},
+            {"message_is_error", s.message_is_error},
+            {"difference", s.other ? OrderedJson(s.difference.describe()) : OrderedJson(nullptr)},
+            {"device", s.device.name},
+            {"driver", s.device.driver},
+            {"device_rebuilt", s.device.rebuilt},
+            {"device_bytes", s.device.allocated_bytes},
+            {"resident_bytes", resident_bytes()},
+            {"frames", {{"count", f.count}, {"p50_ms", f.percentile(0.5)}, {"p99_ms", f.percentile(0.99)}}},
+            {"validation_messages", stage_.validation().messages()}};
+  }
+
+  // One step, see README and tools/screenshots.json.
+  void step(const Json& json, std::size_t index) {
+    if (!json.is_object() || json.empty()) refuse(index, "is no object with a command");
+    try {
+      do_step(json, index);
+    } catch (const Json::exception& error) {
+      refuse(index, error.what());
+    }
+  }
+
+  [[noreturn]] void refuse(std::size_t index, std::string_view problem) const {
+    throw_error(ErrorCode::kUsage, "{}: step {} {}", options_.script.string(), index, escaped(problem));
+  }
+
+  void post(EngineCommand command) { stage_.app().carry_out(std::move(command)); }
+
+  void do_step(const Json& json, std::size_t index);
+  bool do_engine_step(const Json& json);
+  bool do_window_step(const Json& json);
+
+  const HeadlessOptions& options_;
+  ImguiContext imgui_;
+  Stage stage_;
+  OrderedJson reports_ = OrderedJson::array();
+  std::string remembered_message_;
+};
+
+bool Script::do_engine_step(const Json& json) {
+  const auto has = [&](const char* key) { return json.contains(key); };
+  if (has("open")) {
+    stage_.app().open_path(json["open"].get<std::string>());
+  } else if (has("prompt")) {
+    post(Reset{});
+    post(SetPrompt{json["prompt"].get<std::string>(), json.value("chat", false)});
+  } else if (has("run")) {
+    post(Run{json["run"].get<std::uint32_t>()});
+  } else if (has("start")) {  // and do not wait
+    post(Run{json["start"].get<std::uint32_t>()});
+    frames(1);
+    return true;
+  } else if (has("stop")) {
+    post(Stop{});
+  } else if (has("reset")) {
+    post(Reset{});
+  } else if (has("back")) {
+    post(StepBack{});
+  } else if (has("rewind")) {
+    post(Rewind{json["rewind"].at(0).get<std::size_t>(), json["rewind"].at(1).get<std::uint32_t>()});
+  } else if (has("groups")) {
+    post(SetGroups{json["groups"].is_array() ? json["groups"].get<std::vector<std::uint32_t>>()
+                                             : std::vector{json["groups"].get<std::uint32_t>()}});
+    if (json.value("wait", true) == false) return true;
+  } else if (has("method")) {
+    post(SetMethod{json["method"].get<std::string>()});
+  } else if (has("mode")) {
+    post(SetRegroupMode{json["mode"] == "pool" ? RegroupMode::kPoolCache : RegroupMode::kReprefill});
+  } else if (has("cache")) {
+    const auto type = cache_type_from_name(json["cache"].get<std::string>());
+    if (!type) throw_error(ErrorCode::kUsage, "cache type '{}' is unknown", escaped(json["cache"].get<std::string>()));
+    post(SetCache{*type, json.value("positions", 0u)});
+  } else if (has("sampling")) {
+    SamplingSettings s{};
+    const Json& given = json["sampling"];
+    s.temperature = given.value("temperature", 0.0f);
+    s.top_k = given.value("top_k", 0u);
+    s.top_p = given.value("top_p", 1.0f);
+    s.min_p = given.value("min_p", 0.0f);
+    s.repeat_penalty = given.value("repeat_penalty", 1.0f);
+    s.seed = given.value("seed", std::uint64_t{0});
+    post(SetSampling{s});
+  } else if (has("quality")) {
+    post(SetQuality{json["quality"].get<bool>()});
+  } else if (has("fingerprints")) {
+    post(SetFingerprints{json["fingerprints"].get<bool>()});
+  } else if (has("attention_layer")) {
+    post(WatchAttention{json["attention_layer"].get<std::uint32_t>()});
+  } else if (has("measure")) {
+    post(MeasureAllGroups{json["measure"].get<std::uint32_t>()});
+  } else if (has("save_trace")) {
+    post(SaveTrace{json["save_trace"].get<std::string>()});
+  } else if (has("trace")) {
+    post(OpenTrace{json["trace"].get<std::string>(), json.value("compare", false)});
+  } else if (has("lose_device")) {
+    post(LoseDevice{});
+  } else {
+    return false;
+  }
+  wait_until_idle(json.value("seconds", kPatienceSeconds));
+  return true;
+}
+
+bool Script::do_window_step(const Json& json) {
+  const auto has = [&](const char* key) { return json.contains(key); };
+  App& app = stage_.app();
+  ImGuiIO& io = ImGui::GetIO();
+  if (has("key")) {
+    app.press({json["key"].get<std::string>()});
+  } else if (has("type")) {
+    io.AddInputCharactersUTF8(json["type"].get<std::string>().c_str());
+  } else if (has("mouse") || has("click")) {
+    const Json& at = has("mouse") ? json["mouse"] : json["click"];
+    io.MousePos = {at.at(0).get<float>(), at.at(1).get<float>()};
+    frames(2);
+    if (has("click")) {
+      const int button = json.value("button", 0);
+      io.MouseDown[button] = true;
+      frames(2);
+      io.MouseDown[button] = false;
+    }
+  } else if (has("drag")) {
+    const Json& d = json["drag"];
+    io.MousePos = {d.at(0).get<float>(), d.at(1).get<float>()};
+    frames(2);
+    io.MouseDown[0] = true;
+    frames(2);
+    io.MousePos = {d.at(2).get<float>(), d.at(3).get<float>()};
+    frames(2);
+    io.MouseDown[0] = false;
+  } else if (has("theme")) {
+    app.carry_out(SetTheme{theme_from_name(json["theme"].get<std::string>())});
+  } else if (has("zoom")) {
+    app.carry_out(SetZoom{json["zoom"].get<double>()});
+  } else if (has("preset")) {
+    app.carry_out(SetPreset{json["preset"].get<std::string>()});
+  } else if (has("panel")) {
+    app.carry_out(ShowPanel{json["panel"].get<std::string>(), json.value("visible", true)});
+  } else if (has("enlarge")) {
+    app.carry_out(EnlargePanel{json["enlarge"].get<std::string>()});
+  } else if (has("layer") || has("head")) {
+    app.ui().layer = json.value("layer", app.ui().layer);
+    app.ui().head = json.value("head", app.ui().head);
+  } else if (has("per_layer")) {
+    app.ui().per_layer = json["per_layer"].get<bool>();
+  } else if (has("size")) {
+    static_cast<Offscreen&>(stage_.screen()).resize(json["size"].at(0).get<std::uint32_t>(), json["size"].at(1).get<std::uint32_t>());
+  } else if (has("frames")) {
+    frames(json["frames"].get<int>());
+  } else if (has("dismiss")) {
+    app.carry_out(DismissMessage{});
+  } else if (has("screenshot")) {
+    take_screenshot(json["screenshot"].get<std::string>());
+  } else if (has("export")) {
+    const std::string format = json.value("format", std::string("svg"));
+    app.carry_out(ExportFigure{json["export"].get<std::string>(), json.value("figure", std::string()),
+                               format == "csv" ? ExportFormat::kCsv : format == "png" ? ExportFormat::kPng : ExportFormat::kSvg,
+                               json.value("path", std::string())});
+  } else {
+    return false;
+  }
+  frames(2);
+  return true;
+}
+
+void Script::do_step(const Json& json, std::size_t index) {
+  if (json.contains("wait_for_tokens")) {
+    const auto wanted = json["wait_for_tokens"].get<std::size_t>();
+    const auto start = Clock::now();
+    while (true) {
+      {
+        const std::lock_guard lock(stage_.shared().mutex);
+        const Trace& trace = stage_.shared().state.trace;
+        if (trace.tokens.size() - trace.prompt_tokens() >= wanted) return;
+      }
+      if (std::chrono::duration<double>(Clock::now() - start).count() > kPatienceSeconds) refuse(index, "took too long");
+      stage_.draw();
+      std::this_thread::sleep_for(std::chrono::duration<double>(kFrameSeconds));
+    }
+  }
+  if (json.contains("wait")) {
+    if (!json.contains("groups")) return wait_until_idle(kPatienceSeconds);
+  }
+  if (json.contains("report")) {
+    OrderedJson r{{"label", json["report"]}};
+    r.update(report());
+    reports_.push_back(std::move(r));
+    return;
+  }
+  if (!do_engine_step(json) && !do_window_step(json)) {
+    refuse(index, fmt::format("has no command that is known: {}", json.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  }
+}
+
+}  // namespace
+
+OrderedJson run_headless(const HeadlessOptions& options) {
+  return Script(options).run();
+}
+
+}  // namespace regroup::view

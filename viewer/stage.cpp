@@ -1,0 +1,79 @@
+#include "viewer/stage.h"
+
+#include <imgui.h>
+
+#include "runtime/core/error.h"
+#include "viewer/opened_model.h"
+
+namespace regroup::view {
+namespace {
+
+constexpr int kMostRecoveries = 5;  // a device that is lost more often will not come back
+
+}  // namespace
+
+ImguiContext::ImguiContext() {
+  ImGui::CreateContext();
+  ImGuiIO& io = ImGui::GetIO();
+  io.IniFilename = nullptr;  // preferences.h keeps what is worth keeping
+  io.LogFilename = nullptr;
+  Theme theme = make_theme(ThemeName::kDark);
+  apply_theme(theme, 1.0f);  // the renderer wants fonts before the first frame
+}
+
+ImguiContext::~ImguiContext() {
+  ImGui::DestroyContext();
+}
+
+Stage::Stage(const GpuOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake)
+    : make_screen_(std::move(make_screen)),
+      gpu_(options, validation_),
+      screen_(make_screen_(gpu_)),
+      engine_(shared_,
+              [this, wake = std::move(wake)] {
+                if (!dirty_.exchange(true)) wake();
+              }),
+      app_(engine_, shared_, std::move(preferences)) {
+  shared_.state.device = describe_device(gpu_.device(), kernel_profile(gpu_.device()));
+  engine_.attach(gpu_.device());
+}
+
+Stage::~Stage() {
+  engine_.detach();
+  gpu_.device().save_pipeline_cache();
+}
+
+void Stage::draw() {
+  dirty_ = false;
+  bool lost = false;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    lost = shared_.state.phase == Phase::kLost;
+    if (const auto messages = validation_.messages(); !messages.empty()) {
+      shared_.state.warnings = {fmt::format("{} validation messages; the first: {}", messages.size(), messages[0])};
+    }
+  }
+  try {
+    if (lost) recover();
+    app_.frame(*screen_);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDeviceLost) throw;
+    recover();
+  }
+}
+
+void Stage::recover() {
+  if (++recoveries_ > kMostRecoveries) {
+    throw_error(ErrorCode::kDeviceLost, "the device was lost {} times; it cannot be used any more", recoveries_);
+  }
+  engine_.detach();
+  screen_.reset();
+  gpu_.rebuild_device();
+  screen_ = make_screen_(gpu_);
+  app_.screen_changed();
+  app_.draw_more_frames();
+  engine_.attach(gpu_.device());
+  dirty_ = true;
+}
+
+}  // namespace regroup::view

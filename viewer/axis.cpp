@@ -34,7 +34,9 @@ std::vector<double> round_ticks(double low, double high, int count, bool bytes) 
       }
     }
   }
-  for (double at = std::ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) ticks.push_back(at);
+  for (double at = std::ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) {
+    ticks.push_back(std::abs(at) < step * 1e-9 ? 0.0 : at);  // never "-0"
+  }
   return ticks;
 }
 

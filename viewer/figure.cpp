@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/decode/memory_plan.h"
 #include "viewer/axis.h"
 
 namespace regroup::view {
@@ -51,7 +50,10 @@ void draw_legend(Canvas& canvas, const Theme& theme, const Figure& figure, const
 
 std::string tick_text(double value, bool bytes) {
   if (!bytes) return short_number(value);
-  return value == 0 ? "0" : human_bytes(static_cast<std::uint64_t>(value));
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit < 4; ++unit) value /= 1024;
+  return value == 0 ? "0" : fmt::format("{:.4g} {}", value, units[unit]);
 }
 
 void draw_y_axis(Canvas& canvas, const Theme& theme, const Frame& frame, const std::vector<double>& ticks, bool bytes) {
@@ -200,7 +202,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
     high = std::max({high, total, bar.ghost});
   }
   if (high <= 0) high = 1;
-  const auto ticks = round_ticks(0, high, std::max(2, static_cast<int>(area.height() / line / 3)), plot.bytes);
+  const auto ticks = round_ticks(0, high, std::max(2, static_cast<int>(area.height() / line / 4)), plot.bytes);
   Frame frame{.inner = inner_area(canvas, figure, area, widest(canvas, ticks, plot.bytes))};
   frame.y = {0, high * 1.04, frame.inner.max.y, frame.inner.min.y, false};
   draw_labels(canvas, theme, figure, area, frame.inner);
@@ -354,8 +356,7 @@ std::string short_number(double value) {
   const double size = std::abs(value);
   if (size >= 100 || value == std::floor(value)) return fmt::format("{:.0f}", value);
   if (size >= 10) return fmt::format("{:.1f}", value);
-  if (size >= 0.1) return fmt::format("{:.2f}", value);
-  if (size >= 0.001) return fmt::format("{:.4f}", value);
+  if (size >= 0.001) return fmt::format("{:.3g}", value);
   return fmt::format("{:.1e}", value);
 }
 

@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr double kFrameSeconds = 1.0 / 30.0;
+constexpr double kFrameSeconds = 1.0 / 8;  // a screen that nobody sees need not be drawn often
 constexpr double kPatienceSeconds = 600;
 
 std::uint64_t resident_bytes() {

@@ -46,7 +46,8 @@ void draw(PanelContext& c) {
   fact(c.theme, "weights", human_bytes(c.state.trace.model.weights_bytes), x);
   if (d.bytes_per_second > 0) fact(c.theme, "copy", fmt::format("{:.1f} GB/s", d.bytes_per_second / 1e9), x);
   if (c.ui.frames.count > 10) {
-    fact(c.theme, "frames", fmt::format("p50 {} ms, p99 {} ms", short_number(c.ui.frames.percentile(0.5)), short_number(c.ui.frames.percentile(0.99))), x);
+    fact(c.theme, "frames", fmt::format("{} / {} ms", short_number(c.ui.frames.percentile(0.5)), short_number(c.ui.frames.percentile(0.99))), x);
+    if (ImGui::IsItemHovered()) ImGui::SetTooltip("Building and drawing one frame of this window: median and 99th percentile");
   }
   if (d.rebuilt > 0) fact(c.theme, "rebuilt", fmt::format("{} times", d.rebuilt), x);
   features(c);

@@ -70,8 +70,8 @@ void draw(PanelContext& c) {
   ImGui::SetNextItemWidth(-1);
   if (ImGui::SliderInt("##layer", &layer, 0, static_cast<int>(last), "layer %d")) c.ui.layer = static_cast<std::size_t>(std::clamp(layer, 0, static_cast<int>(last)));
   const LayerHeads& heads = s.heads[static_cast<std::size_t>(layer)];
-  const float height = ImGui::GetContentRegionAvail().y;
   const float width = (room.x - em) / 3;
+  const float height = std::min(ImGui::GetContentRegionAvail().y, width + em * 1.2f);  // square cells
   c.show(matrix("keys", "K", heads.key_before), height, width);
   ImGui::SameLine(0, em * 0.5f);
   c.show(matrix("keys-aligned", "K aligned", heads.key_after), height, width);

@@ -31,9 +31,9 @@ void draw(PanelContext& c) {
     return;
   }
   const float line = ImGui::GetTextLineHeightWithSpacing();
-  const float facts = line * 5.2f;
+  const float facts = line * 6.2f;
   c.show(bars(s), std::max(ImGui::GetContentRegionAvail().y - facts, line * 4));
-  const float x = ImGui::GetFontSize() * 8.2f;
+  const float x = ImGui::GetFontSize() * 5.6f;
   const auto bytes = [](std::uint64_t value) { return fmt::format("{:>13} B  {:>10}", grouped_digits(value), human_bytes(value)); };
   fact(c.theme, "allocated", bytes(m.kv_allocated), x);
   fact(c.theme, "used", bytes(m.kv_per_token * s.position()), x);
@@ -42,10 +42,9 @@ void draw(PanelContext& c) {
   if (ImGui::IsItemHovered()) ImGui::SetTooltip("What multi-head attention would take: one key/value head per query head (the outlines above)");
   fact(c.theme, "per token", fmt::format("{}  {:.1f} %", bytes(m.kv_per_token),
                                          m.mha_per_token > 0 ? 100.0 * static_cast<double>(m.kv_per_token) / static_cast<double>(m.mha_per_token) : 0.0), x);
+  fact(c.theme, "context", fmt::format("{:>13} of {} positions", grouped_digits(s.position()), grouped_digits(s.trace.positions)), x);
   if (m.longest_context > 0) {
-    fact(c.theme, "context", fmt::format("{} of {} positions; {} would fit", s.position(), s.trace.positions, grouped_digits(m.longest_context)), x);
-  } else {
-    fact(c.theme, "context", fmt::format("{} of {} positions", s.position(), s.trace.positions), x);
+    fact(c.theme, "would fit", fmt::format("{:>13} positions in free memory", grouped_digits(m.longest_context)), x);
   }
 }
 

@@ -11,10 +11,10 @@ namespace regroup::view {
 class App;
 
 struct Action {
-  std::string_view chord;        // "space"; several with a blank between: "ctrl+= ctrl++"
-  std::string_view shown_keys;   // "Space", "Ctrl +"
-  std::string_view title;        // "Run or pause"
-  bool while_typing;             // works with the cursor in a text field too
+  std::string_view chord;       // "space"; several with a blank between: "ctrl+= ctrl++"
+  std::string_view shown_keys;  // "Space", "Ctrl +"
+  std::string_view title;       // "Run or pause"
+  bool while_typing;            // works with the cursor in a text field too
   void (*run)(App& app);
 };
 

@@ -104,8 +104,10 @@ void App::open_path(const std::filesystem::path& path) {
   frames_to_draw_ = 3;
   if (path.extension() == ".json" && path.filename() != "config.json") {
     const auto* compare = preferences_.layout.find("compare");
-    const bool beside = compare != nullptr && compare->visible &&
-                        [&] { const std::lock_guard lock(shared_.mutex); return !shared_.state.trace.tokens.empty(); }();
+    const bool beside = compare != nullptr && compare->visible && [&] {
+      const std::lock_guard lock(shared_.mutex);
+      return !shared_.state.trace.tokens.empty();
+    }();
     engine_.post(OpenTrace{path, beside});
   } else {
     engine_.post(OpenModel{path.filename() == "config.json" ? path.parent_path().string() : path.string()});
@@ -160,16 +162,19 @@ void App::export_figure(const ExportFigure& command) {
       if (drawn == nullptr && (command.figure.empty() || candidate.figure.id == command.figure)) drawn = &candidate;
     }
   }
-  if (drawn == nullptr) return say(fmt::format("There is no plot to export in panel '{}'.", escaped(command.panel)), true);
+  if (drawn == nullptr)
+    return say(fmt::format("There is no plot to export in panel '{}'.", escaped(command.panel)), true);
   constexpr const char* kExtensions[] = {"svg", "csv", "png"};
-  const std::filesystem::path path =
-      command.path.empty() ? fmt::format("regroup-{}-{}.{}", drawn->figure.id, time_stamp(), kExtensions[static_cast<int>(command.format)])
-                           : command.path.string();
+  const std::filesystem::path path = command.path.empty()
+                                         ? fmt::format("regroup-{}-{}.{}", drawn->figure.id, time_stamp(),
+                                                       kExtensions[static_cast<int>(command.format)])
+                                         : command.path.string();
   if (command.format == ExportFormat::kPng) {
     pictures_.push_back({path, drawn->area});
     return;
   }
-  const std::string text = command.format == ExportFormat::kSvg ? figure_to_svg(drawn->figure, theme_) : figure_to_csv(drawn->figure);
+  const std::string text =
+      command.format == ExportFormat::kSvg ? figure_to_svg(drawn->figure, theme_) : figure_to_csv(drawn->figure);
   try {
     AtomicFile file(path, Overwrite::kYes);
     file.write(std::as_bytes(std::span(text)));
@@ -203,7 +208,8 @@ void App::choose_groups(std::uint32_t groups) {
     const auto& choices = shared_.state.settings.choices;
     possible = std::find(choices.begin(), choices.end(), groups) != choices.end();
     if (!possible && !choices.empty()) {
-      shared_.state.message = fmt::format("G = {} is not possible here; G can be {}.", groups, fmt::join(choices, ", "));
+      shared_.state.message =
+          fmt::format("G = {} is not possible here; G can be {}.", groups, fmt::join(choices, ", "));
       shared_.state.message_is_error = true;
     }
   }
@@ -239,7 +245,8 @@ void App::escape() {
     shared_.state.message.clear();
     phase = shared_.state.phase;
   }
-  const bool busy = phase == Phase::kRunning || phase == Phase::kPrefilling || phase == Phase::kMeasuring || phase == Phase::kLoading;
+  const bool busy =
+      phase == Phase::kRunning || phase == Phase::kPrefilling || phase == Phase::kMeasuring || phase == Phase::kLoading;
   carry_out(busy ? EngineCommand(Stop{}) : EngineCommand(Reset{}));
 }
 

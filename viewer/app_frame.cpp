@@ -118,13 +118,15 @@ void App::draw_top_bar(float height) {
   ImGui::PopFont();
   ImGui::SameLine(0, em * 1.2f);
   if (ImGui::Button("Open")) open_file_dialog();
-  if (ImGui::IsItemHovered()) ImGui::SetTooltip("Open a model or a trace (Ctrl O); files can be dropped on the window too");
+  if (ImGui::IsItemHovered())
+    ImGui::SetTooltip("Open a model or a trace (Ctrl O); files can be dropped on the window too");
   ImGui::SameLine(0, em * 0.8f);
   const TraceModel& m = s.trace.model;
   if (m.layers > 0) {
     ImGui::TextUnformatted(m.name.c_str());
     ImGui::SameLine(0, em * 0.8f);
-    ImGui::TextDisabled("%.1f M parameters, %u layers, %u query heads", static_cast<double>(m.parameters) / 1e6, m.layers, m.query_heads);
+    ImGui::TextDisabled("%.1f M parameters, %u layers, %u query heads", static_cast<double>(m.parameters) / 1e6,
+                        m.layers, m.query_heads);
   } else {
     ImGui::TextDisabled("no model is open");
   }
@@ -139,7 +141,9 @@ void App::draw_top_bar(float height) {
     ImGui::SameLine(0, 4);
     if (ImGui::Button("Cancel")) asked_.emplace_back(EngineCommand(Stop{}));
   }
-  const auto width_of = [](const char* label) { return ImGui::CalcTextSize(label).x + ImGui::GetStyle().FramePadding.x * 2; };
+  const auto width_of = [](const char* label) {
+    return ImGui::CalcTextSize(label).x + ImGui::GetStyle().FramePadding.x * 2;
+  };
   const float right = width_of("Panels") + width_of("Theme") + width_of("Keys") + em * 1.6f;
   ImGui::SameLine(std::max(ImGui::GetCursorPosX(), ImGui::GetWindowWidth() - right));
   if (ImGui::Button("Panels")) ImGui::OpenPopup("panels");
@@ -148,7 +152,8 @@ void App::draw_top_bar(float height) {
       auto* cell = preferences_.layout.find(panel->id);
       if (cell == nullptr) continue;
       bool visible = cell->visible;
-      if (ImGui::Checkbox(std::string(panel->title).c_str(), &visible)) asked_.emplace_back(ShowPanel{std::string(panel->id), visible});
+      if (ImGui::Checkbox(std::string(panel->title).c_str(), &visible))
+        asked_.emplace_back(ShowPanel{std::string(panel->id), visible});
     }
     ImGui::Separator();
     for (const std::string& preset : preset_names()) {
@@ -160,7 +165,8 @@ void App::draw_top_bar(float height) {
   if (ImGui::Button("Theme")) ImGui::OpenPopup("theme");
   if (ImGui::BeginPopup("theme")) {
     for (const ThemeName theme : {ThemeName::kDark, ThemeName::kLight, ThemeName::kHighContrast}) {
-      if (ImGui::Selectable(std::string(theme_name(theme)).c_str(), theme == preferences_.theme)) asked_.emplace_back(SetTheme{theme});
+      if (ImGui::Selectable(std::string(theme_name(theme)).c_str(), theme == preferences_.theme))
+        asked_.emplace_back(SetTheme{theme});
     }
     ImGui::EndPopup();
   }
@@ -172,7 +178,8 @@ void App::draw_top_bar(float height) {
 }
 
 void App::draw_panels(Rect area) {
-  const Arrangement arrangement = arrange(preferences_.layout, enlarged_, area, std::round(ImGui::GetFontSize() * 0.5f));
+  const Arrangement arrangement =
+      arrange(preferences_.layout, enlarged_, area, std::round(ImGui::GetFontSize() * 0.5f));
   draw_seams(arrangement, area);
   if (!ImGui::IsAnyItemActive()) hovered_panel_.clear();
   for (const Placed& placed : arrangement.panels) {
@@ -185,8 +192,9 @@ void App::draw_seams(const Arrangement& arrangement, Rect area) {
   ImGui::SetNextWindowSize({area.width(), area.height()});
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {0, 0});
   ImGui::PushStyleVar(ImGuiStyleVar_WindowBorderSize, 0.0f);
-  ImGui::Begin("seams", nullptr, kFixed | ImGuiWindowFlags_NoBackground | ImGuiWindowFlags_NoBringToFrontOnFocus | ImGuiWindowFlags_NoScrollbar |
-                                     ImGuiWindowFlags_NoNav);
+  ImGui::Begin("seams", nullptr,
+               kFixed | ImGuiWindowFlags_NoBackground | ImGuiWindowFlags_NoBringToFrontOnFocus |
+                   ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoNav);
   ImGui::PopStyleVar(2);
   for (std::size_t i = 0; i < arrangement.seams.size(); ++i) {
     const Seam& seam = arrangement.seams[i];
@@ -213,7 +221,8 @@ void App::draw_panel(const Panel& panel, Rect area) {
   ImGui::SetNextWindowSize({std::max(area.width(), 10.0f), std::max(area.height(), 10.0f)});
   ImGui::PushStyleColor(ImGuiCol_WindowBg, theme_.panel);
   ImGui::Begin(id.c_str(), nullptr, kFixed | ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse);
-  if (ImGui::IsWindowHovered(ImGuiHoveredFlags_ChildWindows | ImGuiHoveredFlags_AllowWhenBlockedByActiveItem)) hovered_panel_ = id;
+  if (ImGui::IsWindowHovered(ImGuiHoveredFlags_ChildWindows | ImGuiHoveredFlags_AllowWhenBlockedByActiveItem))
+    hovered_panel_ = id;
   ImGui::PushFont(theme_.bold);
   ImGui::TextUnformatted(panel.title.data(), panel.title.data() + panel.title.size());
   ImGui::PopFont();
@@ -225,11 +234,13 @@ void App::draw_panel(const Panel& panel, Rect area) {
   if (icon_button("export", Icon::kExport, theme_, "Save a plot of this panel")) ImGui::OpenPopup("export");
   ImGui::SameLine();
   const bool large = enlarged_ == id;
-  if (icon_button("enlarge", large ? Icon::kShrink : Icon::kEnlarge, theme_, large ? "All panels again (F)" : "Enlarge (F)")) {
+  if (icon_button("enlarge", large ? Icon::kShrink : Icon::kEnlarge, theme_,
+                  large ? "All panels again (F)" : "Enlarge (F)")) {
     asked_.emplace_back(EnlargePanel{large ? std::string() : id});
   }
   ImGui::SameLine();
-  if (icon_button("hide", Icon::kClose, theme_, "Hide (the menu Panels brings it back)")) asked_.emplace_back(ShowPanel{id, false});
+  if (icon_button("hide", Icon::kClose, theme_, "Hide (the menu Panels brings it back)"))
+    asked_.emplace_back(ShowPanel{id, false});
   ImGui::PopStyleVar();
   const ImVec2 line = ImGui::GetCursorScreenPos();
   ImGui::GetWindowDrawList()->AddLine({area.min.x + 1, line.y - 2}, {area.max.x - 1, line.y - 2}, theme_.grid);
@@ -256,7 +267,8 @@ void App::draw_panel(const Panel& panel, Rect area) {
       const Figure& figure = figures->second[i].figure;
       ImGui::PushID(static_cast<int>(i));
       ImGui::TextUnformatted(figure.title.empty() ? figure.id.c_str() : figure.title.c_str());
-      constexpr std::pair<const char*, ExportFormat> kFormats[] = {{"SVG", ExportFormat::kSvg}, {"PNG", ExportFormat::kPng}, {"CSV", ExportFormat::kCsv}};
+      constexpr std::pair<const char*, ExportFormat> kFormats[] = {
+          {"SVG", ExportFormat::kSvg}, {"PNG", ExportFormat::kPng}, {"CSV", ExportFormat::kCsv}};
       for (const auto& [label, format] : kFormats) {
         if (ImGui::Button(label)) {
           asked_.emplace_back(ExportFigure{id, figure.id, format, {}});
@@ -331,14 +343,17 @@ void App::draw_palette() {
   if (palette_fresh_) ImGui::SetKeyboardFocusHere();
   palette_fresh_ = false;
   ImGui::SetNextItemWidth(-1);
-  const bool entered = ImGui::InputTextWithHint("##filter", "an action", &palette_filter_, ImGuiInputTextFlags_EnterReturnsTrue);
+  const bool entered =
+      ImGui::InputTextWithHint("##filter", "an action", &palette_filter_, ImGuiInputTextFlags_EnterReturnsTrue);
   const auto lower = [](std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
   };
   const Action* chosen = nullptr;
   for (const Action& action : actions()) {
-    if (action.title.empty() || lower(std::string(action.title)).find(lower(palette_filter_)) == std::string::npos) continue;
+    if (action.title.empty() || lower(std::string(action.title)).find(lower(palette_filter_)) == std::string::npos)
+      continue;
     if (entered && chosen == nullptr) chosen = &action;
     if (ImGui::Selectable(std::string(action.title).c_str())) chosen = &action;
     ImGui::SameLine(em * 26);

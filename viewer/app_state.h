@@ -1,5 +1,5 @@
-// What panels read: the trace of the run and the little that is true only while the program runs. Written by the engine's
-// thread under the lock, read by the window under the same lock.
+// What panels read: the trace of the run and the little that is true only while the program runs. Written by the
+// engine's thread under the lock, read by the window under the same lock.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,9 @@ enum class Phase {
 // Similarity of every pair of source KV heads in one layer, averaged over rotary planes (keys) or rows (values).
 struct LayerHeads {
   std::vector<std::vector<double>> key_before;  // [n][n] cosine of K rows as they are
-  std::vector<std::vector<double>> key_after;   // when one head may be rotated plane by plane, which RoPE does not notice
-  std::vector<std::vector<double>> value;       // cosine of V rows as they are
+  std::vector<std::vector<double>>
+      key_after;                           // when one head may be rotated plane by plane, which RoPE does not notice
+  std::vector<std::vector<double>> value;  // cosine of V rows as they are
 };
 
 struct AttentionRow {
@@ -73,9 +74,9 @@ struct RunSettings {
   bool chat = false;
   bool can_chat = false;
   SamplingSettings sampling{.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f};
-  std::vector<std::uint32_t> groups;       // one per layer, in force
-  std::vector<std::uint32_t> choices;      // positions of the knob, descending
-  std::vector<std::string> methods;        // that can be used live
+  std::vector<std::uint32_t> groups;   // one per layer, in force
+  std::vector<std::uint32_t> choices;  // positions of the knob, descending
+  std::vector<std::string> methods;    // that can be used live
   std::string method = "mean";
   RegroupMode mode = RegroupMode::kReprefill;
   CacheType cache_type = CacheType::kF16;

@@ -12,8 +12,10 @@ namespace {
 std::vector<ImVec2> corners(ImVec2 c, Marker marker, float r) {
   switch (marker) {
     case Marker::kSquare:
-      return {{c.x - r * 0.85f, c.y - r * 0.85f}, {c.x + r * 0.85f, c.y - r * 0.85f},
-              {c.x + r * 0.85f, c.y + r * 0.85f}, {c.x - r * 0.85f, c.y + r * 0.85f}};
+      return {{c.x - r * 0.85f, c.y - r * 0.85f},
+              {c.x + r * 0.85f, c.y - r * 0.85f},
+              {c.x + r * 0.85f, c.y + r * 0.85f},
+              {c.x - r * 0.85f, c.y + r * 0.85f}};
     case Marker::kTriangle:
       return {{c.x, c.y - r * 1.1f}, {c.x + r, c.y + r * 0.8f}, {c.x - r, c.y + r * 0.8f}};
     case Marker::kDiamond:
@@ -121,8 +123,9 @@ SvgCanvas::SvgCanvas(float width, float height, ImU32 background) {
 }
 
 void SvgCanvas::line(ImVec2 a, ImVec2 b, ImU32 colour, float width) {
-  body_ += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"{} stroke-width=\"{:.1f}\"/>\n",
-                       a.x, a.y, b.x, b.y, svg_colour(colour), svg_opacity("stroke", colour), width);
+  body_ += fmt::format(
+      "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\"{} stroke-width=\"{:.1f}\"/>\n", a.x,
+      a.y, b.x, b.y, svg_colour(colour), svg_opacity("stroke", colour), width);
 }
 
 void SvgCanvas::dashed(ImVec2 a, ImVec2 b, ImU32 colour) {
@@ -137,19 +140,21 @@ void SvgCanvas::polyline(std::span<const ImVec2> points, ImU32 colour, float wid
 }
 
 void SvgCanvas::fill(Rect rect, ImU32 colour) {
-  body_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"{}/>\n", rect.min.x,
-                       rect.min.y, rect.width(), rect.height(), svg_colour(colour), svg_opacity("fill", colour));
+  body_ +=
+      fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"{}/>\n", rect.min.x,
+                  rect.min.y, rect.width(), rect.height(), svg_colour(colour), svg_opacity("fill", colour));
 }
 
 void SvgCanvas::outline(Rect rect, ImU32 colour) {
   body_ += fmt::format(
-      "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" stroke=\"{}\"{}/>\n", rect.min.x,
-      rect.min.y, rect.width(), rect.height(), svg_colour(colour), svg_opacity("stroke", colour));
+      "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"none\" stroke=\"{}\"{}/>\n",
+      rect.min.x, rect.min.y, rect.width(), rect.height(), svg_colour(colour), svg_opacity("stroke", colour));
 }
 
 void SvgCanvas::marker(ImVec2 c, Marker marker, float r, ImU32 colour) {
   if (marker == Marker::kCircle) {
-    body_ += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" fill=\"{}\"/>\n", c.x, c.y, r, svg_colour(colour));
+    body_ += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" fill=\"{}\"/>\n", c.x, c.y, r,
+                         svg_colour(colour));
   } else if (marker == Marker::kCross) {
     line({c.x - r, c.y - r}, {c.x + r, c.y + r}, colour, 1.5f);
     line({c.x - r, c.y + r}, {c.x + r, c.y - r}, colour, 1.5f);

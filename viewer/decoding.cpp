@@ -185,7 +185,8 @@ void Decoding::keep(std::size_t count) {
   count = std::min(count, state.trace.tokens.size());
   state.trace.tokens.resize(count);
   ++state.tokens_version;
-  std::erase_if(state.attention, [&](const AttentionRow& row) { return row.position + 1 >= std::max<std::size_t>(count, 1); });
+  std::erase_if(state.attention,
+                [&](const AttentionRow& row) { return row.position + 1 >= std::max<std::size_t>(count, 1); });
   session_->rewind(std::min(session_->position(), static_cast<std::uint32_t>(count > 0 ? count - 1 : 0)));
   pending_is_last_ = false;
   // An empty cache is exact whatever filled it before.
@@ -240,9 +241,9 @@ void Decoding::watch(std::optional<std::uint32_t> layer, bool fingerprints, cons
     session_->observe({});
     return;
   }
-  session_->observe({.attention_layer = layer,
-                     .residuals = fingerprints,
-                     .on_step = [this](const ObservedStep& step) { remember(step); }});
+  session_->observe({.attention_layer = layer, .residuals = fingerprints, .on_step = [this](const ObservedStep& step) {
+                       remember(step);
+                     }});
   // Rows of tokens that were fed before; not where the cache holds what feeding again would not give.
   if (layer && cache_is_exact_) feed_again(cancel);
 }
@@ -304,10 +305,10 @@ void Decoding::publish_grouping() {
     const auto& tokens = state.trace.tokens;
     if (!groupings.empty() && (tokens.empty() || tokens.back().grouping + 1 < groupings.size())) groupings.pop_back();
     groupings.push_back({.groups = groups,
-                                     .method = identity ? "none" : state.settings.method,
-                                     .kv_bytes_per_token = kv_bytes_per_token(config, groups, type),
-                                     .layer_bytes_per_token = bytes_per_layer(config, groups, type),
-                                     .kv_bytes = session_->cache().bytes()});
+                         .method = identity ? "none" : state.settings.method,
+                         .kv_bytes_per_token = kv_bytes_per_token(config, groups, type),
+                         .layer_bytes_per_token = bytes_per_layer(config, groups, type),
+                         .kv_bytes = session_->cache().bytes()});
   }
   publish_memory();
 }

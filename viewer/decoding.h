@@ -54,8 +54,8 @@ class Decoding {
   std::unique_ptr<Grouping> own_heads_;  // of the checkpoint, for the shadow
   std::unique_ptr<Session> shadow_;
   std::optional<StreamDecoder> text_;
-  bool pending_is_last_ = false;  // the session would feed the trace's last token by itself
-  bool cache_is_exact_ = true;    // feeding the tokens again would give the same cache
+  bool pending_is_last_ = false;                // the session would feed the trace's last token by itself
+  bool cache_is_exact_ = true;                  // feeding the tokens again would give the same cache
   std::vector<TraceFingerprint> fingerprints_;  // of the step that has just run
 };
 

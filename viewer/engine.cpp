@@ -75,7 +75,8 @@ void Engine::work() {
   while (true) {
     const auto has_work = [&] {
       return ending_ || detach_asked_ || (device_ != nullptr && !attached_) ||
-             (attached_ && (!queue_.empty() || running_ || (opened_ && next_similarity_ < opened_->config().layer_count())));
+             (attached_ &&
+              (!queue_.empty() || running_ || (opened_ && next_similarity_ < opened_->config().layer_count())));
     };
     busy_ = has_work() && !ending_;
     changed_.wait(lock, has_work);
@@ -207,8 +208,8 @@ void Engine::restore() {
     state.device = describe_device(*device_, opened_->profile);
     state.device.rebuilt = rebuilt;
     state.activity.clear();
-    state.message = fmt::format("The device was lost and has been opened again; going on at token {}.",
-                                state.trace.tokens.size());
+    state.message =
+        fmt::format("The device was lost and has been opened again; going on at token {}.", state.trace.tokens.size());
     state.message_is_error = false;
     if (!replay) {
       state.phase = running_ ? Phase::kRunning : state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
@@ -276,7 +277,8 @@ void Engine::open(const std::string& name) {
       settings.attention_layer = 0;
     }
     state.warnings.clear();
-    if (opened_->tokenizer && !opened_->tokenizer->warning().empty()) state.warnings.push_back(opened_->tokenizer->warning());
+    if (opened_->tokenizer && !opened_->tokenizer->warning().empty())
+      state.warnings.push_back(opened_->tokenizer->warning());
   });
   next_similarity_ = 0;
   start_session();
@@ -294,9 +296,8 @@ void Engine::start_session() {
 
 void Engine::decode_one() {
   const std::size_t fed = peek([](const AppState& state) { return state.trace.tokens.size(); });
-  const bool prefill = decoding_ != nullptr && fed > 0 && peek([](const AppState& state) {
-    return state.trace.tokens.back().prompt;
-  });
+  const bool prefill =
+      decoding_ != nullptr && fed > 0 && peek([](const AppState& state) { return state.trace.tokens.back().prompt; });
   publish([&](AppState& state) { state.phase = prefill ? Phase::kPrefilling : Phase::kRunning; });
   const auto ended = decoding_->step(&cancel_);
   publish([&](AppState& state) {

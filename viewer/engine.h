@@ -110,7 +110,7 @@ class Engine {
   bool running_ = false;
   std::uint32_t tokens_left_ = 0;  // 0: no end
   std::uint32_t next_similarity_ = 0;
-  std::string reopen_;             // the model to open again after a lost device; empty: none was open
+  std::string reopen_;  // the model to open again after a lost device; empty: none was open
   bool reopen_running_ = false;
   std::thread thread_;
 };

@@ -237,8 +237,9 @@ void Engine::sweep(std::uint32_t runs) {
   constexpr std::uint32_t kTokensPerRun = 4, kLeastDepth = 32;
   const auto settings = peek([](const AppState& state) { return state.settings; });
   const Phase before = peek([](const AppState& state) { return state.phase; });
-  const std::uint32_t depth = std::min(std::max(peek([](const AppState& state) { return state.position(); }), kLeastDepth),
-                                       decoding_->positions() - 2 * kTokensPerRun);
+  const std::uint32_t depth =
+      std::min(std::max(peek([](const AppState& state) { return state.position(); }), kLeastDepth),
+               decoding_->positions() - 2 * kTokensPerRun);
   const auto report = progress("measuring every G");
   publish([](AppState& state) {
     state.phase = Phase::kMeasuring;
@@ -256,7 +257,8 @@ void Engine::sweep(std::uint32_t runs) {
     std::vector<double> ms;
     for (std::uint32_t r = 0; r < runs; ++r) {
       ms.push_back(1000.0 * time_decode(session, depth, kTokensPerRun, &cancel_) / kTokensPerRun);
-      report({}, (static_cast<double>(i) + static_cast<double>(r + 1) / runs) / static_cast<double>(settings.choices.size()));
+      report({}, (static_cast<double>(i) + static_cast<double>(r + 1) / runs) /
+                     static_cast<double>(settings.choices.size()));
     }
     const Summary summary = summarise(ms);
     const std::uint64_t per_token =

@@ -26,12 +26,14 @@ void draw_labels(Canvas& canvas, const Theme& theme, const Figure& figure, Rect 
   const float line = canvas.line_height();
   canvas.text({area.min.x + line * 0.2f, area.min.y}, figure.y_label, theme.dim);
   if (!figure.x_label.empty()) {
-    canvas.text({(inner.min.x + inner.max.x) / 2, area.max.y - line * 1.25f}, figure.x_label, theme.dim, Align::kCentre);
+    canvas.text({(inner.min.x + inner.max.x) / 2, area.max.y - line * 1.25f}, figure.x_label, theme.dim,
+                Align::kCentre);
   }
 }
 
 // Names of series to the right of the y label, as many as fit.
-void draw_legend(Canvas& canvas, const Theme& theme, const Figure& figure, const std::vector<Series>& series, Rect area) {
+void draw_legend(Canvas& canvas, const Theme& theme, const Figure& figure, const std::vector<Series>& series,
+                 Rect area) {
   if (series.size() < 2) return;
   const float line = canvas.line_height();
   float x = area.max.x - line * 0.4f;
@@ -41,7 +43,8 @@ void draw_legend(Canvas& canvas, const Theme& theme, const Figure& figure, const
     if (x - width < least) break;
     x -= width;
     const ImVec2 at(x + line * 0.4f, area.min.y + line * 0.55f);
-    if (it->connected) canvas.line({at.x - line * 0.45f, at.y}, {at.x + line * 0.45f, at.y}, theme.colour(it->colour), 2);
+    if (it->connected)
+      canvas.line({at.x - line * 0.45f, at.y}, {at.x + line * 0.45f, at.y}, theme.colour(it->colour), 2);
     if (it->marker != Marker::kNone) canvas.marker(at, it->marker, line * 0.26f, theme.colour(it->colour));
     canvas.text({x + line * 1.0f, area.min.y}, it->name, theme.text);
     x -= line * 0.5f;
@@ -107,13 +110,15 @@ std::string nearest_point(const LinePlot& plot, const Figure& figure, const Fram
   if (best_series == nullptr) return {};
   canvas.marker({frame.x.pixel(best_series->x[best]), frame.y.pixel(best_series->y[best])}, Marker::kCircle,
                 canvas.line_height() * 0.3f, theme.text);
-  std::string text = fmt::format("{}\n{}: {}\n{}: {}", best_series->name, figure.x_label,
-                                 short_number(best_series->x[best]), figure.y_label, short_number(best_series->y[best]));
+  std::string text =
+      fmt::format("{}\n{}: {}\n{}: {}", best_series->name, figure.x_label, short_number(best_series->x[best]),
+                  figure.y_label, short_number(best_series->y[best]));
   if (best < best_series->error.size()) text += fmt::format(" \u00b1 {}", short_number(best_series->error[best]));
   return text;
 }
 
-std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const LinePlot& plot, Rect area, ImVec2 mouse) {
+std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const LinePlot& plot, Rect area,
+                 ImVec2 mouse) {
   const float line = canvas.line_height();
   double x_low = INFINITY, x_high = -INFINITY, y_low = plot.zero_based ? 0 : INFINITY, y_high = -INFINITY;
   for (const Series& series : plot.series) {
@@ -144,8 +149,8 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   frame.y = {y_low, y_high, frame.inner.max.y, frame.inner.min.y, false};
   draw_labels(canvas, theme, figure, area, frame.inner);
   draw_y_axis(canvas, theme, frame, y_ticks, false);
-  const auto x_ticks =
-      plot.x_ticks.empty() ? round_ticks(x_low, x_high, std::max(2, static_cast<int>(frame.inner.width() / line / 5)))
+  const auto x_ticks = plot.x_ticks.empty()
+                           ? round_ticks(x_low, x_high, std::max(2, static_cast<int>(frame.inner.width() / line / 5)))
                            : plot.x_ticks;
   for (const double tick : x_ticks) {
     if (tick != std::floor(tick) && plot.x_ticks.empty()) continue;  // tokens are whole
@@ -193,7 +198,8 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   return frame.inner.contains(mouse) ? nearest_point(plot, figure, frame, mouse, canvas, theme) : std::string();
 }
 
-std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const BarPlot& plot, Rect area, ImVec2 mouse) {
+std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const BarPlot& plot, Rect area,
+                 ImVec2 mouse) {
   const float line = canvas.line_height();
   double high = 0;
   for (const Bar& bar : plot.bars) {
@@ -229,20 +235,23 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
       const Rect whole{{left, top + seam}, {right, bottom}};
       canvas.fill(whole, with_alpha(colour, 0.30f));
       // A group fills from the left as positions are used: heights stay to scale.
-      canvas.fill({{left, top + seam}, {left + (right - left) * static_cast<float>(std::clamp(part.filled, 0.0, 1.0)), bottom}},
-                  colour);
+      canvas.fill(
+          {{left, top + seam}, {left + (right - left) * static_cast<float>(std::clamp(part.filled, 0.0, 1.0)), bottom}},
+          colour);
       if (whole.contains(mouse)) {
         const auto bytes = static_cast<std::uint64_t>(part.size);
-        hovered = fmt::format("{} {}, {} {}\nallocated {}{}\nused {:.1f} %", figure.x_label, bar.label, plot.part_name, p,
-                              plot.bytes ? grouped_digits(bytes) : short_number(part.size), plot.bytes ? " bytes" : "",
-                              100 * part.filled);
+        hovered = fmt::format("{} {}, {} {}\nallocated {}{}\nused {:.1f} %", figure.x_label, bar.label, plot.part_name,
+                              p, plot.bytes ? grouped_digits(bytes) : short_number(part.size),
+                              plot.bytes ? " bytes" : "", 100 * part.filled);
       }
       at += part.size;
     }
-    if (hovered.empty() && bar.ghost > 0 && Rect{{left, frame.y.pixel(bar.ghost)}, {right, frame.inner.max.y}}.contains(mouse)) {
-      hovered = fmt::format("{} {}\n{}: {}{}", figure.x_label, bar.label, plot.ghost_name,
-                            plot.bytes ? grouped_digits(static_cast<std::uint64_t>(bar.ghost)) : short_number(bar.ghost),
-                            plot.bytes ? " bytes" : "");
+    if (hovered.empty() && bar.ghost > 0 &&
+        Rect{{left, frame.y.pixel(bar.ghost)}, {right, frame.inner.max.y}}.contains(mouse)) {
+      hovered =
+          fmt::format("{} {}\n{}: {}{}", figure.x_label, bar.label, plot.ghost_name,
+                      plot.bytes ? grouped_digits(static_cast<std::uint64_t>(bar.ghost)) : short_number(bar.ghost),
+                      plot.bytes ? " bytes" : "");
     }
     const float width = canvas.text_width(bar.label);
     const float centre = (left + right) / 2;
@@ -255,10 +264,12 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   return hovered;
 }
 
-std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const HeatMap& map, Rect area, ImVec2 mouse) {
+std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const HeatMap& map, Rect area,
+                 ImVec2 mouse) {
   const float line = canvas.line_height();
   const float label = figure.x_label.empty() ? 0.0f : line * 1.3f;
-  const Rect inner{{area.min.x, area.min.y + (figure.title.empty() ? 0 : line * 1.3f)}, {area.max.x, area.max.y - label}};
+  const Rect inner{{area.min.x, area.min.y + (figure.title.empty() ? 0 : line * 1.3f)},
+                   {area.max.x, area.max.y - label}};
   if (!figure.title.empty()) canvas.text(area.min, figure.title, theme.dim);
   if (!figure.x_label.empty()) canvas.text({inner.min.x, inner.max.y + line * 0.15f}, figure.x_label, theme.dim);
   canvas.fill(inner, theme.field);
@@ -318,7 +329,8 @@ std::string csv(const Figure& figure, const BarPlot& plot) {
                                  csv_field(figure.y_label), csv_field(plot.ghost_name));
   for (const Bar& bar : plot.bars) {
     for (std::size_t p = 0; p < bar.parts.size(); ++p) {
-      text += fmt::format("{},{},{},{},{}\n", csv_field(bar.label), p, bar.parts[p].size, bar.parts[p].filled, bar.ghost);
+      text +=
+          fmt::format("{},{},{},{},{}\n", csv_field(bar.label), p, bar.parts[p].size, bar.parts[p].filled, bar.ghost);
     }
   }
   return text;
@@ -338,7 +350,8 @@ std::string csv(const Figure&, const HeatMap& map) {
 }  // namespace
 
 std::string draw_figure(Canvas& canvas, const Theme& theme, const Figure& figure, Rect area, ImVec2 mouse) {
-  return std::visit([&](const auto& content) { return draw(canvas, theme, figure, content, area, mouse); }, figure.content);
+  return std::visit([&](const auto& content) { return draw(canvas, theme, figure, content, area, mouse); },
+                    figure.content);
 }
 
 std::string figure_to_svg(const Figure& figure, const Theme& theme, float width, float height) {

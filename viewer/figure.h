@@ -31,10 +31,10 @@ struct LinePlot {
     double y;
     std::string label;
   };
-  std::vector<Level> levels;          // dashed horizontal lines: bounds
-  bool zero_based = true;             // the y axis begins at 0
-  std::vector<double> x_ticks;        // where ticks stand; empty: chosen
-  bool log_x = false;                 // base 2
+  std::vector<Level> levels;    // dashed horizontal lines: bounds
+  bool zero_based = true;       // the y axis begins at 0
+  std::vector<double> x_ticks;  // where ticks stand; empty: chosen
+  bool log_x = false;           // base 2
 };
 
 struct Bar {

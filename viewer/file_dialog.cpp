@@ -30,7 +30,8 @@ void FileDialog::list() {
   entries_.clear();
   fetched_.clear();
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, std::filesystem::directory_options::skip_permission_denied, error)) {
+  for (const auto& entry : std::filesystem::directory_iterator(
+           folder_, std::filesystem::directory_options::skip_permission_denied, error)) {
     std::error_code ignored;
     const bool folder = entry.is_directory(ignored);
     const std::string name = entry.path().filename().string();
@@ -38,13 +39,13 @@ void FileDialog::list() {
     const auto bytes = folder ? 0 : entry.file_size(ignored);
     entries_.push_back({entry.path(), escaped(name), folder, folder ? std::string() : human_bytes(bytes)});
   }
-  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
-    return a.folder != b.folder ? a.folder : a.name < b.name;
-  });
+  std::sort(entries_.begin(), entries_.end(),
+            [](const Entry& a, const Entry& b) { return a.folder != b.folder ? a.folder : a.name < b.name; });
   for (const auto& entry : std::filesystem::directory_iterator(cache_directory() / "models", error)) {
     std::error_code ignored;
     if (entry.path().extension() != ".gguf") continue;
-    fetched_.push_back({entry.path(), escaped(entry.path().stem().string()), false, human_bytes(entry.file_size(ignored))});
+    fetched_.push_back(
+        {entry.path(), escaped(entry.path().stem().string()), false, human_bytes(entry.file_size(ignored))});
   }
   std::sort(fetched_.begin(), fetched_.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
 }
@@ -57,7 +58,9 @@ std::optional<std::filesystem::path> FileDialog::draw(const Theme& theme) {
   ImGui::SetNextWindowPos({screen.x / 2, screen.y / 2}, ImGuiCond_Always, {0.5f, 0.5f});
   ImGui::SetNextWindowSize({std::min(screen.x * 0.9f, em * 46), std::min(screen.y * 0.9f, em * 34)});
   ImGui::PushStyleColor(ImGuiCol_WindowBg, theme.header);
-  ImGui::Begin("Open", nullptr, ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoSavedSettings);
+  ImGui::Begin("Open", nullptr,
+               ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoResize |
+                   ImGuiWindowFlags_NoSavedSettings);
   ImGui::PushFont(theme.bold);
   ImGui::TextUnformatted("Open a model (.gguf, Hugging Face folder) or a trace (.json)");
   ImGui::PopFont();
@@ -73,9 +76,12 @@ std::optional<std::filesystem::path> FileDialog::draw(const Theme& theme) {
   }
   ImGui::Separator();
   ImGui::SetNextItemWidth(-em * 12);
-  if (ImGui::InputTextWithHint("##path", "path, or the name of a fetched model", &typed_, ImGuiInputTextFlags_EnterReturnsTrue) && !typed_.empty()) {
+  if (ImGui::InputTextWithHint("##path", "path, or the name of a fetched model", &typed_,
+                               ImGuiInputTextFlags_EnterReturnsTrue) &&
+      !typed_.empty()) {
     std::error_code ignored;
-    if (std::filesystem::is_directory(typed_, ignored) && !std::filesystem::exists(std::filesystem::path(typed_) / "config.json", ignored)) {
+    if (std::filesystem::is_directory(typed_, ignored) &&
+        !std::filesystem::exists(std::filesystem::path(typed_) / "config.json", ignored)) {
       folder_ = typed_;
       list();
     } else {

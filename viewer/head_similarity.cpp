@@ -60,8 +60,8 @@ LayerHeads similar_heads(const OpenedModel& opened, std::uint32_t layer) {
         const auto [b0, b1] = plane_rows(config, b, p);
         const std::complex<double> inner(dot(keys[a0], keys[b0]) + dot(keys[a1], keys[b1]),
                                          dot(keys[a1], keys[b0]) - dot(keys[a0], keys[b1]));
-        const double squares = (dot(keys[a0], keys[a0]) + dot(keys[a1], keys[a1])) *
-                               (dot(keys[b0], keys[b0]) + dot(keys[b1], keys[b1]));
+        const double squares =
+            (dot(keys[a0], keys[a0]) + dot(keys[a1], keys[a1])) * (dot(keys[b0], keys[b0]) + dot(keys[b1], keys[b1]));
         before += ratio(inner.real(), squares);
         // Elements that RoPE leaves alone cannot be rotated unseen either way; they count as they are.
         after += ratio(2 * p < config.rotary_dims ? std::abs(inner) : inner.real(), squares);

@@ -23,7 +23,8 @@ Image crop(const Image& image, int x, int y, int width, int height) {
 }
 
 void write_png(const std::filesystem::path& path, const Image& image) {
-  if (image.width == 0 || image.height == 0) throw_error(ErrorCode::kFailed, "{}: there is nothing to save", path.string());
+  if (image.width == 0 || image.height == 0)
+    throw_error(ErrorCode::kFailed, "{}: there is nothing to save", path.string());
   // Three channels: a window has no transparency worth a third more bytes.
   std::vector<std::uint8_t> rgb;
   rgb.reserve(image.rgba.size() / 4 * 3);
@@ -37,9 +38,9 @@ void write_png(const std::filesystem::path& path, const Image& image) {
     static_cast<std::vector<std::byte>*>(context)->insert(static_cast<std::vector<std::byte>*>(context)->end(), begin,
                                                           begin + size);
   };
-  const int done = stbi_write_png_to_func(collect, &bytes, static_cast<int>(image.width),
-                                          static_cast<int>(image.height), 3, rgb.data(),
-                                          static_cast<int>(image.width) * 3);
+  const int done =
+      stbi_write_png_to_func(collect, &bytes, static_cast<int>(image.width), static_cast<int>(image.height), 3,
+                             rgb.data(), static_cast<int>(image.width) * 3);
   if (done == 0) throw_error(ErrorCode::kFailed, "{}: the picture could not be encoded", path.string());
   AtomicFile file(path, Overwrite::kYes);
   file.write(bytes);

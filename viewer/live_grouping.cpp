@@ -12,8 +12,8 @@ std::vector<std::string> live_methods() {
 
 std::unique_ptr<Grouping> make_grouping(const Model& model, const std::vector<std::uint32_t>& groups,
                                         const std::string& method, std::uint64_t seed) {
-  return std::make_unique<Grouping>(
-      model, GroupPlan::contiguous(model.config(), groups, pool_method_from_name(method), seed));
+  return std::make_unique<Grouping>(model,
+                                    GroupPlan::contiguous(model.config(), groups, pool_method_from_name(method), seed));
 }
 
 }  // namespace regroup::view

@@ -28,9 +28,11 @@ int run(int argc, char** argv) {
   std::string model, device, require, disable, size = "1600x1000";
   view::HeadlessOptions headless;
   bool is_headless = false, json = false, validate = false;
-  app.add_option("files", files, "a model (file, directory or fetched name), or one or two traces (.json)")->expected(0, 2);
+  app.add_option("files", files, "a model (file, directory or fetched name), or one or two traces (.json)")
+      ->expected(0, 2);
   app.add_option("-m,--model", model, "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
-  app.add_option("--device", device, "device: index, UUID or part of the name (default $REGROUP_DEVICE, then the best)");
+  app.add_option("--device", device,
+                 "device: index, UUID or part of the name (default $REGROUP_DEVICE, then the best)");
   app.add_option("--require-features", require, "minimum: use nothing beyond Vulkan 1.1's guaranteed floor");
   app.add_option("--disable", disable, "features to leave unused, as regroup run takes them");
   app.add_flag("--headless", is_headless, "no window: draw off-screen, driven by --script");
@@ -47,7 +49,8 @@ int run(int argc, char** argv) {
     std::fprintf(stderr, "regroup-view: %s; try `regroup-view --help`\n", escaped(error.what(), 400).c_str());
     return 2;
   }
-  view::WindowOptions window{.gpu = {.which = device, .mask = FeatureMask::parse(require, disable), .validation = validate}};
+  view::WindowOptions window{
+      .gpu = {.which = device, .mask = FeatureMask::parse(require, disable), .validation = validate}};
   for (const std::string& file : files) {
     if (is_trace(file)) {
       window.traces.emplace_back(file);
@@ -67,7 +70,8 @@ int run(int argc, char** argv) {
   }
   unsigned width = 0, height = 0;
   char rest = 0;
-  if (std::sscanf(size.c_str(), "%ux%u%c", &width, &height, &rest) != 2 || width < 320 || height < 240 || width > 8192 || height > 8192) {
+  if (std::sscanf(size.c_str(), "%ux%u%c", &width, &height, &rest) != 2 || width < 320 || height < 240 ||
+      width > 8192 || height > 8192) {
     throw_error(ErrorCode::kUsage, "--size {}: give WIDTHxHEIGHT, from 320x240 to 8192x8192", escaped(size));
   }
   headless.gpu = window.gpu;
@@ -78,7 +82,8 @@ int run(int argc, char** argv) {
   const auto report = view::run_headless(headless);
   if (json) std::printf("%s\n", report.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   const auto& messages = report["validation_messages"];
-  for (const auto& message : messages) std::fprintf(stderr, "regroup-view: validation: %s\n", message.get<std::string>().c_str());
+  for (const auto& message : messages)
+    std::fprintf(stderr, "regroup-view: validation: %s\n", message.get<std::string>().c_str());
   return messages.empty() ? 0 : 1;
 }
 

@@ -64,6 +64,12 @@ void PanelContext::show(const Figure& figure, float height, float width) const {
   ui.drawn[std::string(panel)].push_back({figure, area});
 }
 
+std::string groups_label(const std::vector<std::uint32_t>& groups) {
+  if (groups.empty()) return "?";
+  const bool alike = std::all_of(groups.begin(), groups.end(), [&](std::uint32_t g) { return g == groups[0]; });
+  return alike ? "G " + std::to_string(groups[0]) : std::string("G mixed");
+}
+
 void dim_text(const Theme& theme, std::string_view text) {
   ImGui::PushStyleColor(ImGuiCol_Text, theme.dim);
   ImGui::PushTextWrapPos(0);
@@ -101,7 +107,8 @@ int segmented(const Theme& theme, const char* id, const std::vector<std::string>
   for (int i = 0; i < static_cast<int>(labels.size()); ++i) {
     if (i > 0) {
       // On to the next line where the panel is too narrow.
-      const float width = ImGui::CalcTextSize(labels[static_cast<std::size_t>(i)].c_str()).x + ImGui::GetStyle().FramePadding.x * 2;
+      const float width =
+          ImGui::CalcTextSize(labels[static_cast<std::size_t>(i)].c_str()).x + ImGui::GetStyle().FramePadding.x * 2;
       ImGui::SameLine(0, 3);
       if (ImGui::GetContentRegionAvail().x < width) ImGui::NewLine();
     }

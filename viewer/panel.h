@@ -1,5 +1,5 @@
-// A panel: one part of the window with a title, an explanation, and a function that draws it from the state and asks for
-// commands. One file of panels/ and one row of panels.def each.
+// A panel: one part of the window with a title, an explanation, and a function that draws it from the state and asks
+// for commands. One file of panels/ and one row of panels.def each.
 #pragma once
 
 #include <deque>
@@ -52,8 +52,8 @@ struct PanelContext {
 
   void ask(EngineCommand command) const { asked.emplace_back(std::move(command)); }
   void ask_window(UserCommand command) const { asked.push_back(std::move(command)); }
-  // Draws it at the cursor, `height` pixels high and as wide as the panel (or `width`), with a tooltip, and remembers it
-  // for export.
+  // Draws it at the cursor, `height` pixels high and as wide as the panel (or `width`), with a tooltip, and remembers
+  // it for export.
   void show(const Figure& figure, float height, float width = 0) const;
 };
 
@@ -67,6 +67,8 @@ struct Panel {
 const std::vector<const Panel*>& all_panels();
 const Panel* find_panel(std::string_view id);
 
+// "G 4", or "G mixed" where layers differ.
+std::string groups_label(const std::vector<std::uint32_t>& groups);
 // Text in the theme's dim colour, wrapped.
 void dim_text(const Theme& theme, std::string_view text);
 // What an empty panel says, in its middle.

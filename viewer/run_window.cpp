@@ -26,7 +26,8 @@ void run_window(const WindowOptions& options) {
   Window window(preferences.width, preferences.height, "regroup");
   GpuOptions gpu = options.gpu;
   gpu.window = true;
-  Stage stage(gpu, preferences, [&](Gpu& g) { return std::make_unique<WindowScreen>(g, window); }, &WindowSystem::wake);
+  Stage stage(
+      gpu, preferences, [&](Gpu& g) { return std::make_unique<WindowScreen>(g, window); }, &WindowSystem::wake);
   App& app = stage.app();
   if (options.traces.empty()) {
     stage.engine().post(OpenModel{options.model});
@@ -56,7 +57,8 @@ void run_window(const WindowOptions& options) {
     app.set_monitor_scale(window.content_scale());
     if (window.take_activity()) app.draw_more_frames();
     const double since = seconds_since(drawn);
-    const bool due = (app.is_animating() && since >= (cpu ? 1.0 / 60 : 1.0 / 120)) || (stage.is_dirty() && since >= published_seconds);
+    const bool due = (app.is_animating() && since >= (cpu ? 1.0 / 60 : 1.0 / 120)) ||
+                     (stage.is_dirty() && since >= published_seconds);
     if (!due || window.is_minimised()) continue;
     stage.draw();
     drawn = Clock::now();

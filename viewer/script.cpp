@@ -38,7 +38,9 @@ std::string_view phase_name(Phase phase) {
 class Script {
  public:
   explicit Script(const HeadlessOptions& options)
-      : options_(options), stage_(options.gpu, Preferences{}, [&](Gpu& gpu) { return make_screen(gpu); }, [] {}) {}
+      : options_(options),
+        stage_(
+            options.gpu, Preferences{}, [&](Gpu& gpu) { return make_screen(gpu); }, [] {}) {}
 
   OrderedJson run() {
     if (options_.traces.empty()) {
@@ -54,7 +56,8 @@ class Script {
     if (!options_.script.empty()) {
       std::ifstream file(options_.script, std::ios::binary);
       std::ostringstream text;
-      if (!file || !(text << file.rdbuf())) throw_error(ErrorCode::kUsage, "{}: cannot be read", options_.script.string());
+      if (!file || !(text << file.rdbuf()))
+        throw_error(ErrorCode::kUsage, "{}: cannot be read", options_.script.string());
       const Json steps = parse_json_checked(text.str(), options_.script.string());
       if (!steps.is_array()) throw_error(ErrorCode::kUsage, "{}: is no list of steps", options_.script.string());
       for (std::size_t i = 0; i < steps.size(); ++i) step(steps[i], i);
@@ -121,7 +124,10 @@ class Script {
     const FrameTimes& f = stage_.app().ui().frames;
     OrderedJson sweep = OrderedJson::array();
     for (const TraceSweepPoint& point : s.trace.sweep) {
-      sweep.push_back({{"groups", point.groups}, {"mean_ms", point.mean_ms}, {"deviation_ms", point.deviation_ms}, {"runs", point.runs}});
+      sweep.push_back({{"groups", point.groups},
+                       {"mean_ms", point.mean_ms},
+                       {"deviation_ms", point.deviation_ms},
+                       {"runs", point.runs}});
     }
     return {{"phase", phase_name(s.phase)},
             {"model", s.trace.model.name},
@@ -134,7 +140,8 @@ class Script {
             {"kv_bytes_per_token", s.memory.kv_per_token},
             {"mha_bytes_per_token", s.memory.mha_per_token},
             {"kl_mean", judged > 0 ? OrderedJson(kl / static_cast<double>(judged)) : OrderedJson(nullptr)},
-            {"same_top", judged > 0 ? OrderedJson(static_cast<double>(same) / static_cast<double>(judged)) : OrderedJson(nullptr)},
+            {"same_top",
+             judged > 0 ? OrderedJson(static_cast<double>(same) / static_cast<double>(judged)) : OrderedJson(nullptr)},
             {"attention_rows", s.attention.size()},
             {"similar_layers", s.heads.size()},
             {"sweep", sweep},
@@ -150,7 +157,7 @@ class Script {
             {"validation_messages", stage_.validation().messages()}};
   }
 
-  // One step, see README and tools/screenshots.json.
+  // One step, see script.h.
   void step(const Json& json, std::size_t index) {
     if (!json.is_object() || json.empty()) refuse(index, "is no object with a command");
     try {
@@ -284,7 +291,8 @@ bool Script::do_window_step(const Json& json) {
   } else if (has("per_layer")) {
     app.ui().per_layer = json["per_layer"].get<bool>();
   } else if (has("size")) {
-    static_cast<Offscreen&>(stage_.screen()).resize(json["size"].at(0).get<std::uint32_t>(), json["size"].at(1).get<std::uint32_t>());
+    static_cast<Offscreen&>(stage_.screen())
+        .resize(json["size"].at(0).get<std::uint32_t>(), json["size"].at(1).get<std::uint32_t>());
   } else if (has("frames")) {
     frames(json["frames"].get<int>());
   } else if (has("dismiss")) {
@@ -294,7 +302,9 @@ bool Script::do_window_step(const Json& json) {
   } else if (has("export")) {
     const std::string format = json.value("format", std::string("svg"));
     app.carry_out(ExportFigure{json["export"].get<std::string>(), json.value("figure", std::string()),
-                               format == "csv" ? ExportFormat::kCsv : format == "png" ? ExportFormat::kPng : ExportFormat::kSvg,
+                               format == "csv"   ? ExportFormat::kCsv
+                               : format == "png" ? ExportFormat::kPng
+                                                 : ExportFormat::kSvg,
                                json.value("path", std::string())});
   } else {
     return false;
@@ -313,7 +323,8 @@ void Script::do_step(const Json& json, std::size_t index) {
         const Trace& trace = stage_.shared().state.trace;
         if (trace.tokens.size() - trace.prompt_tokens() >= wanted) return;
       }
-      if (std::chrono::duration<double>(Clock::now() - start).count() > kPatienceSeconds) refuse(index, "took too long");
+      if (std::chrono::duration<double>(Clock::now() - start).count() > kPatienceSeconds)
+        refuse(index, "took too long");
       stage_.draw();
       std::this_thread::sleep_for(std::chrono::duration<double>(kFrameSeconds));
     }
@@ -328,7 +339,8 @@ void Script::do_step(const Json& json, std::size_t index) {
     return;
   }
   if (!do_engine_step(json) && !do_window_step(json)) {
-    refuse(index, fmt::format("has no command that is known: {}", json.dump(-1, ' ', false, Json::error_handler_t::replace)));
+    refuse(index,
+           fmt::format("has no command that is known: {}", json.dump(-1, ' ', false, Json::error_handler_t::replace)));
   }
 }
 

@@ -29,6 +29,23 @@ std::vector<LineRun> runs_of(const std::string& text) {
   }
 }
 
+bool begins_word(const std::string& text) {
+  return !text.empty() && (text[0] == ' ' || text[0] == '\n');
+}
+
+// From token t to the end of its word, or until it is wider than a line anyway.
+float word_width(const std::vector<TraceToken>& tokens, std::size_t t, float most) {
+  float width = 0;
+  for (std::size_t i = t; i < tokens.size() && width <= most; ++i) {
+    const std::string& text = tokens[i].text;
+    if (i > t && begins_word(text)) break;
+    const std::size_t end = text.find('\n', i == t ? 1 : 0);
+    width += ImGui::CalcTextSize(text.data(), text.data() + std::min(end, text.size())).x;
+    if (end != std::string::npos) break;
+  }
+  return width;
+}
+
 ImU32 tint(const Theme& theme, float probability) {
   // The less the model expected it, the stronger: nothing at all for what it was sure of.
   const float surprise = std::clamp(-std::log10(std::max(probability, 1e-4f)) / 2.5f, 0.0f, 1.0f);
@@ -55,7 +72,8 @@ std::string visible_text(const std::string& text) {
   return out.empty() ? "\u2423" : out;
 }
 
-std::optional<std::size_t> draw_tokens(const Theme& theme, const Trace& trace, std::optional<std::size_t> first_difference) {
+std::optional<std::size_t> draw_tokens(const Theme& theme, const Trace& trace,
+                                       std::optional<std::size_t> first_difference) {
   std::optional<std::size_t> hovered;
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const ImVec2 corner = ImGui::GetCursorScreenPos();
@@ -68,10 +86,13 @@ std::optional<std::size_t> draw_tokens(const Theme& theme, const Trace& trace, s
   float x = 0, y = 0;
   for (std::size_t t = 0; t < trace.tokens.size(); ++t) {
     const TraceToken& token = trace.tokens[t];
+    // A word stays on one line even where it is several tokens.
+    if (x > 0 && begins_word(token.text) && x + word_width(trace.tokens, t, width) > width) x = 0, y += height;
     for (const LineRun& run : runs_of(token.text)) {
       const char* begin = run.text.data();
       const char* end = begin + run.text.size();
-      const float text_width = run.text.empty() ? (run.ends_line ? 0.0f : 3.0f) : ImGui::CalcTextSize(begin, end).x;
+      if (x == 0 && begin != end && *begin == ' ') ++begin;  // the blank before the word stays behind
+      const float text_width = begin == end ? (run.ends_line ? 0.0f : 3.0f) : ImGui::CalcTextSize(begin, end).x;
       if (x > 0 && x + text_width > width) x = 0, y += height;
       const Rect box{{corner.x + x, corner.y + y}, {corner.x + x + std::max(text_width, 3.0f), corner.y + y + height}};
       if (box.max.y > top && box.min.y < bottom) {
@@ -80,12 +101,14 @@ std::optional<std::size_t> draw_tokens(const Theme& theme, const Trace& trace, s
         const Rect back{{box.min.x, box.min.y + 1}, {box.max.x, box.max.y - 1}};
         if (!token.prompt) list.AddRectFilled(back.min, back.max, tint(theme, token.probability), 2);
         if (first_difference && t >= *first_difference) {
-          list.AddLine({back.min.x, back.max.y}, {back.max.x, back.max.y}, theme.bad, t == *first_difference ? 2.5f : 1.0f);
+          list.AddLine({back.min.x, back.max.y}, {back.max.x, back.max.y}, theme.bad,
+                       t == *first_difference ? 2.5f : 1.0f);
         }
         if (over) list.AddRect(back.min, back.max, theme.accent, 2);
         list.AddText({box.min.x, box.min.y + pad}, token.prompt ? theme.dim : theme.text, begin, end);
         // A change of G stands in the text where it happened.
-        const bool regrouped = t > 0 && begin == token.text.data() && token.grouping != trace.tokens[t - 1].grouping;
+        const bool regrouped =
+            t > 0 && run.text.data() == token.text.data() && token.grouping != trace.tokens[t - 1].grouping;
         if (regrouped) list.AddRectFilled({box.min.x - 1, box.min.y}, {box.min.x + 1, box.max.y}, theme.accent);
       }
       x += text_width;

@@ -16,8 +16,8 @@ namespace regroup::view {
 // A token's text so that nothing of it is invisible: a space as ␣, a line end as ↵.
 std::string visible_text(const std::string& text);
 
-// Draws tokens [0, trace.tokens.size()) at the cursor in lines of the width that is there, and returns the one under the
-// mouse. `first_difference` and all behind it are marked.
+// Draws tokens [0, trace.tokens.size()) at the cursor in lines of the width that is there, and returns the one under
+// the mouse. `first_difference` and all behind it are marked.
 std::optional<std::size_t> draw_tokens(const Theme& theme, const Trace& trace,
                                        std::optional<std::size_t> first_difference = std::nullopt);
 

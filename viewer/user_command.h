@@ -35,8 +35,8 @@ struct StepBack {};
 struct Stop {};   // pauses, or cancels what is under way
 struct Reset {};  // forgets the run, keeps the prompt
 struct Rewind {
-  std::size_t token = 0;   // index into the trace
-  std::uint32_t id = 0;  // what stands there from now on
+  std::size_t token = 0;  // index into the trace
+  std::uint32_t id = 0;   // what stands there from now on
 };
 struct SetSampling {
   SamplingSettings settings;
@@ -73,9 +73,9 @@ struct CloseComparison {};
 struct LoseDevice {};  // for tests: as if the driver had reported a lost device
 
 using EngineCommand =
-    std::variant<OpenModel, OpenTrace, SetPrompt, Run, Pause, Step, StepBack, Stop, Reset, Rewind, SetSampling, SetGroups,
-                 SetMethod, SetRegroupMode, SetCache, SetQuality, SetFingerprints, WatchAttention, MeasureAllGroups,
-                 SaveTrace, CloseComparison, LoseDevice>;
+    std::variant<OpenModel, OpenTrace, SetPrompt, Run, Pause, Step, StepBack, Stop, Reset, Rewind, SetSampling,
+                 SetGroups, SetMethod, SetRegroupMode, SetCache, SetQuality, SetFingerprints, WatchAttention,
+                 MeasureAllGroups, SaveTrace, CloseComparison, LoseDevice>;
 
 // To the window.
 enum class ThemeName { kDark, kLight, kHighContrast };

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "runtime/core/error.h"
 #include "runtime/core/half.h"
 #include "runtime/gpu/transfer.h"
 
@@ -39,6 +40,7 @@ void decode_cache_row(CacheType type, const std::byte* row, const std::uint16_t*
 }  // namespace
 
 std::vector<float> cached_keys(Device& device, const KvCache& cache, std::uint32_t layer, std::uint32_t count) {
+  REGROUP_CHECK(cache.sequences() == 1);
   const KvCacheLayer& rows = cache.layer(layer);
   std::vector<float> keys(std::size_t{rows.groups} * count * rows.head_dim);
   for (const KvCacheSlice& slice : rows.slices) {

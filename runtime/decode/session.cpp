@@ -244,8 +244,8 @@ void Session::assume_context(std::uint32_t position) {
 }
 
 void Session::observe(StepObserver observer) {
-  recorder_ = observer.on_step ? std::make_unique<StepRecorder>(model_, options_.prefill_chunk, std::move(observer))
-                               : nullptr;
+  recorder_ =
+      observer.on_step ? std::make_unique<StepRecorder>(model_, options_.prefill_chunk, std::move(observer)) : nullptr;
   recorded_context_ = 0;
 }
 

@@ -45,8 +45,9 @@ void StepRecorder::report(std::uint32_t first_position, std::uint32_t token_coun
   const ModelConfig& config = model_.config();
   ObservedStep step{.first_position = first_position, .token_count = token_count};
   if (watch_.qkv) {
-    step.queries = dense_rows(download_values<float>(model_.device(), watch_.qkv, std::size_t{token_count} * qkv_stride_),
-                              qkv_stride_, config.query_columns());
+    step.queries =
+        dense_rows(download_values<float>(model_.device(), watch_.qkv, std::size_t{token_count} * qkv_stride_),
+                   qkv_stride_, config.query_columns());
   }
   if (watch_.residuals) {
     step.residuals = dense_rows(

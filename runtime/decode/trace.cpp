@@ -80,8 +80,9 @@ TraceDifference compare_traces(const Trace& a, const Trace& b, double tolerance)
 std::string TraceDifference::describe() const {
   std::string text;
   if (first_token) {
-    text = *first_token < compared_tokens ? fmt::format("The first token that differs is number {}.", *first_token)
-                                          : fmt::format("One run ends at token {}; up to there they agree.", *first_token);
+    text = *first_token < compared_tokens
+               ? fmt::format("The first token that differs is number {}.", *first_token)
+               : fmt::format("One run ends at token {}; up to there they agree.", *first_token);
   } else {
     text = fmt::format("All {} tokens agree.", compared_tokens);
   }
@@ -99,10 +100,9 @@ std::vector<TraceAlternative> best_alternatives(const std::vector<float>& logits
   std::vector<std::uint32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0u);
   count = std::min(count, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    [&](std::uint32_t a, std::uint32_t b) {
-                      return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-                    });
+  std::partial_sort(
+      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+      [&](std::uint32_t a, std::uint32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   std::vector<TraceAlternative> best;
   if (count == 0) return best;
   const double normaliser = log_sum(logits);

@@ -98,9 +98,9 @@ Trace trace_from_json(std::string_view text, const std::string& file);
 
 // Where two traces part.
 struct TraceDifference {
-  std::optional<std::size_t> first_token;     // where the ids differ, or one trace ends
-  std::optional<std::size_t> layer_token;     // the first token with a layer that differs ...
-  std::optional<std::uint32_t> first_layer;   // ... and the first such layer
+  std::optional<std::size_t> first_token;    // where the ids differ, or one trace ends
+  std::optional<std::size_t> layer_token;    // the first token with a layer that differs ...
+  std::optional<std::uint32_t> first_layer;  // ... and the first such layer
   std::size_t compared_tokens = 0;
   std::size_t compared_layers = 0;  // fingerprints that both traces have
   std::string describe() const;     // one sentence

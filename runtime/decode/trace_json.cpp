@@ -43,7 +43,8 @@ class Fields {
   }
 
   [[noreturn]] void refuse(std::string_view field, std::string_view problem) const {
-    throw_error(ErrorCode::kBadModel, "{}: not a trace that can be shown: {}{} {}", escaped(file_), where_, field, problem);
+    throw_error(ErrorCode::kBadModel, "{}: not a trace that can be shown: {}{} {}", escaped(file_), where_, field,
+                problem);
   }
   const nlohmann::json& at(const char* field) const {
     const auto found = json_.find(field);
@@ -68,7 +69,9 @@ class Fields {
     }
     return value.get<std::uint64_t>();
   }
-  std::uint64_t whole(const char* field, std::uint64_t most = UINT64_MAX) const { return whole(at(field), field, most); }
+  std::uint64_t whole(const char* field, std::uint64_t most = UINT64_MAX) const {
+    return whole(at(field), field, most);
+  }
   std::uint32_t u32(const char* field) const { return static_cast<std::uint32_t>(whole(field, UINT32_MAX)); }
   const nlohmann::json& array(const char* field, std::size_t most) const {
     if (!at(field).is_array()) refuse(field, "is no list");
@@ -134,9 +137,9 @@ TraceToken read_token(const Fields& f, const Trace& trace) {
     token.split = {f.number(split[0], "split_ms"), f.number(split[1], "split_ms"), f.number(split[2], "split_ms")};
     for (const auto& other : f.array("alternatives", 1000)) {
       if (!other.is_array() || other.size() != 3 || !other[2].is_string()) f.refuse("alternatives", "is malformed");
-      token.alternatives.push_back(
-          {static_cast<std::uint32_t>(f.whole(other[0], "alternatives", UINT32_MAX)),
-           static_cast<float>(f.number(other[1], "alternatives")), other[2].get<std::string>()});
+      token.alternatives.push_back({static_cast<std::uint32_t>(f.whole(other[0], "alternatives", UINT32_MAX)),
+                                    static_cast<float>(f.number(other[1], "alternatives")),
+                                    other[2].get<std::string>()});
     }
   }
   if (f.has("quality")) {
@@ -218,8 +221,7 @@ Trace trace_from_json(std::string_view text, const std::string& file) {
   trace.bytes_per_second = f.number("bytes_per_second");
   std::size_t index = 0;
   for (const auto& grouping : f.array("groupings", 1u << 16)) {
-    trace.groupings.push_back(
-        read_grouping(f.object(grouping, fmt::format("groupings[{}].", index++)), trace.model));
+    trace.groupings.push_back(read_grouping(f.object(grouping, fmt::format("groupings[{}].", index++)), trace.model));
   }
   index = 0;
   for (const auto& token : f.array("tokens", kMostTokens)) {

@@ -33,8 +33,8 @@ void copy_watched(const Step& step, std::uint32_t l) {
   }
   if (watch.residuals) {
     const BufferView from = rows_of(a.residual, step.token_count - 1, 1);
-    step.list.copy(from, BufferView(*watch.residuals.buffer, watch.residuals.offset_bytes + l * from.size_bytes,
-                                    from.size_bytes));
+    step.list.copy(
+        from, BufferView(*watch.residuals.buffer, watch.residuals.offset_bytes + l * from.size_bytes, from.size_bytes));
   }
 }
 

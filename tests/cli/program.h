@@ -27,6 +27,7 @@ struct Outcome {
 struct Surroundings {
   std::filesystem::path cache;
   std::filesystem::path folder = REGROUP_SOURCE_DIR;
+  std::filesystem::path program = REGROUP_PROGRAM;
   bool interrupt_after_output = false;  // SIGINT as soon as something stands on stdout
 };
 
@@ -34,7 +35,7 @@ inline Outcome run_program(const std::vector<std::string>& arguments, const Surr
   using Clock = std::chrono::steady_clock;
   int out[2], err[2];
   if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
-  std::vector<char*> argv = {const_cast<char*>(REGROUP_PROGRAM)};
+  std::vector<char*> argv = {const_cast<char*>(around.program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const pid_t child = fork();
@@ -45,7 +46,7 @@ inline Outcome run_program(const std::vector<std::string>& arguments, const Surr
     const int none = open("/dev/null", O_RDONLY);
     dup2(none, STDIN_FILENO);
     setenv("REGROUP_CACHE", around.cache.c_str(), 1);
-    if (chdir(around.folder.c_str()) == 0) execv(REGROUP_PROGRAM, argv.data());
+    if (chdir(around.folder.c_str()) == 0) execv(around.program.c_str(), argv.data());
     _exit(127);
   }
   close(out[1]);

@@ -94,7 +94,8 @@ TEST_F(StepRecorderTest, RowsAreDistributionsOverEarlierPositionsForEveryCacheTy
       }
       if (t != 11) continue;
       if (type == CacheType::kF32) exact = rows;
-      for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(rows[i], exact[i], type == CacheType::kQ4_0 ? 0.3 : 0.03);
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        EXPECT_NEAR(rows[i], exact[i], type == CacheType::kQ4_0 ? 0.3 : 0.03);
     }
   }
 }
@@ -111,8 +112,8 @@ TEST(AttentionRowsTest, ReadsTheKeysOfTheHeadsGroupWithinTheWindow) {
   const std::vector<float> keys = {0, 0, 1, 0, 2, 0, 0, 0, 0, 2, 0, 4};
   const auto rows = attention_rows(config, 0, 2, query, keys, 3, 2);
   const auto sigmoid = [](float x) { return 1.0f / (1.0f + std::exp(-x)); };
-  const std::vector<float> expected = {0, sigmoid(-1), sigmoid(1), 0, 0.5f, 0.5f, 0, 0.5f, 0.5f, 0, sigmoid(-2),
-                                       sigmoid(2)};
+  const std::vector<float> expected = {0, sigmoid(-1), sigmoid(1), 0, 0.5f,        0.5f,
+                                       0, 0.5f,        0.5f,       0, sigmoid(-2), sigmoid(2)};
   ASSERT_EQ(rows.size(), expected.size());
   for (std::size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(rows[i], expected[i], 1e-6f) << i;
 }

@@ -59,7 +59,8 @@ std::string chord_of(int key, int scancode, int modifiers) {
   std::string chord;
   if ((modifiers & GLFW_MOD_CONTROL) != 0) chord += "ctrl+";
   // Shift is part of the chord only where it does not merely choose the character.
-  if ((modifiers & GLFW_MOD_SHIFT) != 0 && ((modifiers & GLFW_MOD_CONTROL) != 0 && name.size() == 1 && name[0] >= 'a')) {
+  if ((modifiers & GLFW_MOD_SHIFT) != 0 &&
+      ((modifiers & GLFW_MOD_CONTROL) != 0 && name.size() == 1 && name[0] >= 'a')) {
     chord += "shift+";
   }
   return chord + name;
@@ -85,7 +86,8 @@ Window::Window(int width, int height, const std::string& title) {
   glfwSetKeyCallback(window_, [](GLFWwindow* w, int key, int scancode, int action, int modifiers) {
     self(w).activity_ = true;
     if (action == GLFW_RELEASE) return;
-    if (std::string chord = chord_of(key, scancode, modifiers); !chord.empty()) self(w).keys_.push_back({std::move(chord)});
+    if (std::string chord = chord_of(key, scancode, modifiers); !chord.empty())
+      self(w).keys_.push_back({std::move(chord)});
   });
   glfwSetCharCallback(window_, [](GLFWwindow* w, unsigned int character) {
     self(w).activity_ = true;

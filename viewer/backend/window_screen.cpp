@@ -58,7 +58,8 @@ VkSurfaceFormatKHR WindowScreen::choose_format() const {
   std::uint32_t count = 0;
   check_result(vkGetPhysicalDeviceSurfaceFormatsKHR(physical, surface_.handle, &count, nullptr), "listing formats");
   std::vector<VkSurfaceFormatKHR> formats(count);
-  check_result(vkGetPhysicalDeviceSurfaceFormatsKHR(physical, surface_.handle, &count, formats.data()), "listing formats");
+  check_result(vkGetPhysicalDeviceSurfaceFormatsKHR(physical, surface_.handle, &count, formats.data()),
+               "listing formats");
   for (const VkFormat wanted : {VK_FORMAT_B8G8R8A8_UNORM, VK_FORMAT_R8G8B8A8_UNORM}) {
     for (const VkSurfaceFormatKHR& format : formats) {
       if (format.format == wanted) return format;
@@ -112,7 +113,8 @@ bool WindowScreen::build_swapchain() {
   std::uint32_t count = 0;
   check_result(vkGetSwapchainImagesKHR(device.handle(), swapchain, &count, nullptr), "listing the window's images");
   std::vector<VkImage> handles(count);
-  check_result(vkGetSwapchainImagesKHR(device.handle(), swapchain, &count, handles.data()), "listing the window's images");
+  check_result(vkGetSwapchainImagesKHR(device.handle(), swapchain, &count, handles.data()),
+               "listing the window's images");
   for (const VkImage image : handles) {
     Frame frame;
     VkImageViewCreateInfo view_info{VK_STRUCTURE_TYPE_IMAGE_VIEW_CREATE_INFO};
@@ -131,7 +133,8 @@ bool WindowScreen::build_swapchain() {
     framebuffer_info.height = extent.height;
     framebuffer_info.layers = 1;
     VkFramebuffer framebuffer = VK_NULL_HANDLE;
-    check_result(vkCreateFramebuffer(device.handle(), &framebuffer_info, nullptr, &framebuffer), "creating a framebuffer");
+    check_result(vkCreateFramebuffer(device.handle(), &framebuffer_info, nullptr, &framebuffer),
+                 "creating a framebuffer");
     frame.framebuffer = FramebufferHandle(device.handle(), framebuffer);
     frame.drawn = create_semaphore();
     frames_.push_back(std::move(frame));
@@ -144,7 +147,8 @@ bool WindowScreen::begin_frame() {
   if (window_.is_minimised()) return false;
   int width = 0, height = 0;
   window_.framebuffer_size(width, height);
-  if (extent_.width != static_cast<std::uint32_t>(width) || extent_.height != static_cast<std::uint32_t>(height)) outdated_ = true;
+  if (extent_.width != static_cast<std::uint32_t>(width) || extent_.height != static_cast<std::uint32_t>(height))
+    outdated_ = true;
   if (outdated_ && !build_swapchain()) return false;
   renderer_.begin_frame();
   window_.begin_frame();

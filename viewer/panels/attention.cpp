@@ -37,11 +37,13 @@ void draw(PanelContext& c) {
   const AppState& s = c.state;
   const TraceModel& model = s.trace.model;
   if (model.layers == 0 || s.phase == Phase::kReplay) {
-    empty_panel(c.theme, model.layers == 0 ? "Open a model to see where its heads look." : "A trace keeps no attention maps; open the model to see them.");
+    empty_panel(c.theme, model.layers == 0 ? "Open a model to see where its heads look."
+                                           : "A trace keeps no attention maps; open the model to see them.");
     return;
   }
   const float em = ImGui::GetFontSize();
-  int layer = static_cast<int>(s.settings.attention_layer.value_or(0)), head = static_cast<int>(std::min<std::size_t>(c.ui.head, model.query_heads - 1));
+  int layer = static_cast<int>(s.settings.attention_layer.value_or(0)),
+      head = static_cast<int>(std::min<std::size_t>(c.ui.head, model.query_heads - 1));
   const float half = (ImGui::GetContentRegionAvail().x - em * 0.6f) / 2;
   ImGui::SetNextItemWidth(half);
   if (ImGui::SliderInt("##layer", &layer, 0, static_cast<int>(model.layers) - 1, "layer %d")) {
@@ -49,12 +51,15 @@ void draw(PanelContext& c) {
   }
   ImGui::SameLine(0, em * 0.6f);
   ImGui::SetNextItemWidth(half);
-  if (ImGui::SliderInt("##head", &head, 0, static_cast<int>(model.query_heads) - 1, "head %d")) c.ui.head = static_cast<std::size_t>(std::max(head, 0));
+  if (ImGui::SliderInt("##head", &head, 0, static_cast<int>(model.query_heads) - 1, "head %d"))
+    c.ui.head = static_cast<std::size_t>(std::max(head, 0));
   if (s.attention.empty()) {
-    empty_panel(c.theme, s.trace.tokens.empty() ? "Run a prompt to see where its tokens look." : "The next step fills this map.");
+    empty_panel(c.theme, s.trace.tokens.empty() ? "Run a prompt to see where its tokens look."
+                                                : "The next step fills this map.");
     return;
   }
-  const std::uint32_t groups = s.settings.groups[std::min<std::size_t>(static_cast<std::size_t>(layer), s.settings.groups.size() - 1)];
+  const std::uint32_t groups =
+      s.settings.groups[std::min<std::size_t>(static_cast<std::size_t>(layer), s.settings.groups.size() - 1)];
   const std::uint32_t per_group = std::max(1u, model.query_heads / groups);
   const auto chosen = std::min(static_cast<std::uint32_t>(head), model.query_heads - 1);
   const std::uint32_t first = chosen / per_group * per_group;
@@ -63,7 +68,8 @@ void draw(PanelContext& c) {
   // Small maps in a column of one or two beside the large one.
   const std::uint32_t columns = shown > 4 ? 2 : 1, per_column = (shown + columns - 1) / columns;
   const float small = per_group > 1 ? std::min(room.x * 0.2f, room.y / static_cast<float>(per_column)) : 0.0f;
-  const float large_width = per_group > 1 ? room.x - small * static_cast<float>(columns) - em * 0.5f * static_cast<float>(columns) : room.x;
+  const float large_width =
+      per_group > 1 ? room.x - small * static_cast<float>(columns) - em * 0.5f * static_cast<float>(columns) : room.x;
   const ImVec2 corner = ImGui::GetCursorPos();
   c.show(head_map(s, chosen, true), room.y, large_width);
   for (std::uint32_t i = 0; per_group > 1 && i < shown; ++i) {
@@ -75,7 +81,8 @@ void draw(PanelContext& c) {
     c.show(head_map(s, h, false), height, small);
     if (ImGui::IsItemClicked()) c.ui.head = h;
     if (h == chosen) {
-      ImGui::GetWindowDrawList()->AddRect({at.x - 1, at.y + em * 1.05f}, {at.x + small + 1, at.y + height + 1}, c.theme.accent, 0, 0, 1.5f);
+      ImGui::GetWindowDrawList()->AddRect({at.x - 1, at.y + em * 1.05f}, {at.x + small + 1, at.y + height + 1},
+                                          c.theme.accent, 0, 0, 1.5f);
     }
   }
 }
@@ -83,13 +90,15 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& attention_panel() {
-  static const Panel panel = {
-      "attention", "Attention",
-      "Every row is a token, every column an earlier one that it may look at; the brighter, the more weight (on a square-root "
-      "scale, so that small weights stay visible). The maps at the right are the query heads that share this head's group: "
-      "they read the same keys and values. Weights come from the queries and cached keys of the real pass; while this panel "
-      "is hidden nothing is copied.",
-      draw};
+  static const Panel panel = {"attention", "Attention",
+                              "Every row is a token, every column an earlier one that it may look at; the brighter, "
+                              "the more weight (on a square-root "
+                              "scale, so that small weights stay visible). The maps at the right are the query heads "
+                              "that share this head's group: "
+                              "they read the same keys and values. Weights come from the queries and cached keys of "
+                              "the real pass; while this panel "
+                              "is hidden nothing is copied.",
+                              draw};
   return panel;
 }
 

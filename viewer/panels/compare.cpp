@@ -11,8 +11,9 @@ namespace {
 void draw(PanelContext& c) {
   const AppState& s = c.state;
   if (!s.other) {
-    empty_panel(c.theme, "Open or run something, then drop a trace here while holding this panel open (or start regroup-view "
-                         "with two traces) to compare the runs.");
+    empty_panel(c.theme,
+                "Open or run something, then drop a trace here while holding this panel open (or start regroup-view "
+                "with two traces) to compare the runs.");
     return;
   }
   ImGui::PushFont(c.theme.bold);
@@ -34,12 +35,13 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& compare_panel() {
-  static const Panel panel = {
-      "compare", "Compare",
-      "The text of a second trace. Underlined from the first token on that differs from the run at the left. When both traces "
-      "recorded layers, the first layer whose residual stream differs is named too: what a change of kernel, driver or G "
-      "touched first.",
-      draw};
+  static const Panel panel = {"compare", "Compare",
+                              "The text of a second trace. Underlined from the first token on that differs from the "
+                              "run at the left. When both traces "
+                              "recorded layers, the first layer whose residual stream differs is named too: what a "
+                              "change of kernel, driver or G "
+                              "touched first.",
+                              draw};
   return panel;
 }
 

@@ -24,7 +24,8 @@ void features(const PanelContext& c) {
     const float height = ImGui::GetFontSize() * 1.4f;
     const ImU32 colour = used ? c.theme.good : c.theme.ghost;
     ImGui::GetWindowDrawList()->AddRectFilled(at, {at.x + width, at.y + height}, with_alpha(colour, 0.18f), height / 2);
-    ImGui::GetWindowDrawList()->AddText({at.x + em * 0.35f, at.y + ImGui::GetFontSize() * 0.2f}, used ? c.theme.text : c.theme.dim, text.c_str());
+    ImGui::GetWindowDrawList()->AddText({at.x + em * 0.35f, at.y + ImGui::GetFontSize() * 0.2f},
+                                        used ? c.theme.text : c.theme.dim, text.c_str());
     ImGui::Dummy({width, height});
   }
   ImGui::PopFont();
@@ -42,12 +43,17 @@ void draw(PanelContext& c) {
   dim_text(c.theme, d.type.empty() ? d.driver : fmt::format("{}, {}", d.driver, d.type));
   const float x = ImGui::GetFontSize() * 6.2f;
   fact(c.theme, "kernels", d.kernels, x);
-  if (d.allocated_bytes > 0) fact(c.theme, "memory", fmt::format("{} of {}", human_bytes(d.allocated_bytes), human_bytes(d.memory_bytes)), x);
+  if (d.allocated_bytes > 0)
+    fact(c.theme, "memory", fmt::format("{} of {}", human_bytes(d.allocated_bytes), human_bytes(d.memory_bytes)), x);
   fact(c.theme, "weights", human_bytes(c.state.trace.model.weights_bytes), x);
   if (d.bytes_per_second > 0) fact(c.theme, "copy", fmt::format("{:.1f} GB/s", d.bytes_per_second / 1e9), x);
   if (c.ui.frames.count > 10) {
-    fact(c.theme, "frames", fmt::format("{} / {} ms", short_number(c.ui.frames.percentile(0.5)), short_number(c.ui.frames.percentile(0.99))), x);
-    if (ImGui::IsItemHovered()) ImGui::SetTooltip("Building and drawing one frame of this window: median and 99th percentile");
+    fact(c.theme, "frames",
+         fmt::format("{} / {} ms", short_number(c.ui.frames.percentile(0.5)),
+                     short_number(c.ui.frames.percentile(0.99))),
+         x);
+    if (ImGui::IsItemHovered())
+      ImGui::SetTooltip("Building and drawing one frame of this window: median and 99th percentile");
   }
   if (d.rebuilt > 0) fact(c.theme, "rebuilt", fmt::format("{} times", d.rebuilt), x);
   features(c);
@@ -60,7 +66,8 @@ void draw(PanelContext& c) {
   }
   if (c.state.kernel_times.empty()) return;
   ImGui::PushFont(c.theme.small);
-  if (ImGui::BeginTable("kernels", 3, ImGuiTableFlags_RowBg | ImGuiTableFlags_ScrollY, {0, ImGui::GetContentRegionAvail().y})) {
+  if (ImGui::BeginTable("kernels", 3, ImGuiTableFlags_RowBg | ImGuiTableFlags_ScrollY,
+                        {0, ImGui::GetContentRegionAvail().y})) {
     ImGui::TableSetupScrollFreeze(0, 1);
     ImGui::TableSetupColumn("kernel (last token)", ImGuiTableColumnFlags_WidthStretch);
     ImGui::TableSetupColumn("n", ImGuiTableColumnFlags_WidthFixed);
@@ -83,12 +90,13 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& device_panel() {
-  static const Panel panel = {
-      "device", "Device",
-      "The Vulkan device that both the model and this window run on, the family of kernels chosen for it, and which of its "
-      "optional features are in use. The table lists the kernels of the last token by the device's own timestamps. Frame "
-      "times are this window's own: building and drawing one picture.",
-      draw};
+  static const Panel panel = {"device", "Device",
+                              "The Vulkan device that both the model and this window run on, the family of kernels "
+                              "chosen for it, and which of its "
+                              "optional features are in use. The table lists the kernels of the last token by the "
+                              "device's own timestamps. Frame "
+                              "times are this window's own: building and drawing one picture.",
+                              draw};
   return panel;
 }
 

@@ -14,7 +14,8 @@ bool uniform(const std::vector<std::uint32_t>& groups) {
 }
 
 // H query heads in a row, the checkpoint's KV heads below, the groups at the bottom, with lines between.
-void draw_map(const PanelContext& c, Rect area, std::uint32_t query_heads, std::uint32_t kv_heads, std::uint32_t groups) {
+void draw_map(const PanelContext& c, Rect area, std::uint32_t query_heads, std::uint32_t kv_heads,
+              std::uint32_t groups) {
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const Theme& theme = c.theme;
   ImGui::PushFont(theme.small);
@@ -69,7 +70,9 @@ void draw_map(const PanelContext& c, Rect area, std::uint32_t query_heads, std::
     list.AddRectFilled({at.x - radius * 1.3f, at.y - radius}, {at.x + radius * 1.3f, at.y + radius}, colour_of(g), 3);
     number(at, g, theme.name == ThemeName::kLight ? IM_COL32_WHITE : dark);
   }
-  const auto row_label = [&](float y, const std::string& text) { list.AddText({area.min.x, y - line / 2}, theme.dim, text.c_str()); };
+  const auto row_label = [&](float y, const std::string& text) {
+    list.AddText({area.min.x, y - line / 2}, theme.dim, text.c_str());
+  };
   row_label(top, fmt::format("{} query", query_heads));
   if (three_rows) row_label(middle, fmt::format("{} K/V", kv_heads));
   row_label(bottom, fmt::format("{} group{}", groups, groups == 1 ? "" : "s"));
@@ -87,7 +90,8 @@ void per_layer_cells(PanelContext& c) {
     }
     ImGui::PushID(static_cast<int>(l));
     const auto at = std::find(s.choices.begin(), s.choices.end(), s.groups[l]);
-    const std::size_t index = static_cast<std::size_t>(at - s.choices.begin()) % std::max<std::size_t>(s.choices.size(), 1);
+    const std::size_t index =
+        static_cast<std::size_t>(at - s.choices.begin()) % std::max<std::size_t>(s.choices.size(), 1);
     const ImU32 colour = c.theme.colour(index);
     ImGui::PushStyleColor(ImGuiCol_Button, with_alpha(colour, 0.35f));
     ImGui::PushStyleColor(ImGuiCol_ButtonHovered, with_alpha(colour, 0.6f));
@@ -146,10 +150,13 @@ void draw(PanelContext& c) {
   }
   if (ImGui::IsItemHovered()) ImGui::SetTooltip("How the heads of a group become one");
   ImGui::SameLine();
-  const int mode = segmented(c.theme, "mode", {"recompute cache", "pool cache"}, s.mode == RegroupMode::kReprefill ? 0 : 1);
+  const int mode =
+      segmented(c.theme, "mode", {"recompute cache", "pool cache"}, s.mode == RegroupMode::kReprefill ? 0 : 1);
   if (mode >= 0) c.ask(SetRegroupMode{mode == 0 ? RegroupMode::kReprefill : RegroupMode::kPoolCache});
   if (ImGui::IsItemHovered()) {
-    ImGui::SetTooltip("What a change of G does to the cache.\nRecompute: exact, costs a prefill.\nPool: instant, an approximation behind layer 0.");
+    ImGui::SetTooltip(
+        "What a change of G does to the cache.\nRecompute: exact, costs a prefill.\nPool: instant, an approximation "
+        "behind layer 0.");
   }
   if (c.ui.per_layer) per_layer_cells(c);
   ImGui::EndDisabled();
@@ -172,8 +179,10 @@ void draw(PanelContext& c) {
 const Panel& groups_panel() {
   static const Panel panel = {
       "groups", "Groups",
-      "G is the number of key/value heads that are kept. G equal to the number of query heads is multi-head attention, G = 1 "
-      "is multi-query attention. Turning the knob merges the heads of each group into one while the model keeps decoding "
+      "G is the number of key/value heads that are kept. G equal to the number of query heads is multi-head attention, "
+      "G = 1 "
+      "is multi-query attention. Turning the knob merges the heads of each group into one while the model keeps "
+      "decoding "
       "(keys 1 to 9). The map shows which query head reads which group. Recomputing the cache is exact; pooling it is "
       "instant but only approximate behind the first layer.",
       draw};

@@ -27,7 +27,8 @@ double within_groups(const Matrix& similarity, std::uint32_t groups) {
 }
 
 Figure by_layer(const AppState& s) {
-  Series before{.name = "K", .colour = 0, .marker = Marker::kCircle}, after{.name = "K aligned", .colour = 1, .marker = Marker::kSquare},
+  Series before{.name = "K", .colour = 0, .marker = Marker::kCircle},
+      after{.name = "K aligned", .colour = 1, .marker = Marker::kSquare},
       value{.name = "V", .colour = 2, .marker = Marker::kTriangle};
   for (std::size_t l = 0; l < s.heads.size() && l < s.settings.groups.size(); ++l) {
     // With one head per group nothing is merged; then all heads are compared, to show what merging would meet.
@@ -39,12 +40,20 @@ Figure by_layer(const AppState& s) {
     value.x.push_back(x), value.y.push_back(within_groups(s.heads[l].value, groups));
   }
   LinePlot plot{.series = {before, after, value}, .zero_based = false};
-  return {.id = "head-similarity", .title = "Similarity of merged heads", .x_label = "layer", .y_label = "cosine", .content = plot};
+  return {.id = "head-similarity",
+          .title = "Similarity of merged heads",
+          .x_label = "layer",
+          .y_label = "cosine",
+          .content = plot};
 }
 
 Figure matrix(const char* id, const char* title, const Matrix& similarity) {
-  HeatMap map{.rows = static_cast<std::uint32_t>(similarity.size()), .columns = static_cast<std::uint32_t>(similarity.size()),
-              .low = 0, .high = 1, .row_name = "head", .column_name = "head"};
+  HeatMap map{.rows = static_cast<std::uint32_t>(similarity.size()),
+              .columns = static_cast<std::uint32_t>(similarity.size()),
+              .low = 0,
+              .high = 1,
+              .row_name = "head",
+              .column_name = "head"};
   for (const auto& row : similarity) {
     for (const double value : row) map.values.push_back(static_cast<float>(value));
   }
@@ -68,7 +77,8 @@ void draw(PanelContext& c) {
   const std::size_t last = s.heads.size() - 1;
   int layer = static_cast<int>(std::min(c.ui.layer, last));
   ImGui::SetNextItemWidth(-1);
-  if (ImGui::SliderInt("##layer", &layer, 0, static_cast<int>(last), "layer %d")) c.ui.layer = static_cast<std::size_t>(std::clamp(layer, 0, static_cast<int>(last)));
+  if (ImGui::SliderInt("##layer", &layer, 0, static_cast<int>(last), "layer %d"))
+    c.ui.layer = static_cast<std::size_t>(std::clamp(layer, 0, static_cast<int>(last)));
   const LayerHeads& heads = s.heads[static_cast<std::size_t>(layer)];
   const float width = (room.x - em) / 3;
   const float height = std::min(ImGui::GetContentRegionAvail().y, width + em * 1.2f);  // square cells
@@ -82,13 +92,15 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& heads_panel() {
-  static const Panel panel = {
-      "heads", "Heads",
-      "Cosine similarity of the key/value heads that are merged into a group, from the checkpoint's weights, averaged over the "
-      "pairs of each group (at full G over all pairs). Keys are compared plane by plane of the rotary embedding; \"aligned\" "
-      "lets each plane of one head be rotated, which changes no attention score, and shows how much a method that aligns "
-      "heads before merging them can gain. Brighter cells below are more alike.",
-      draw};
+  static const Panel panel = {"heads", "Heads",
+                              "Cosine similarity of the key/value heads that are merged into a group, from the "
+                              "checkpoint's weights, averaged over the "
+                              "pairs of each group (at full G over all pairs). Keys are compared plane by plane of the "
+                              "rotary embedding; \"aligned\" "
+                              "lets each plane of one head be rotated, which changes no attention score, and shows how "
+                              "much a method that aligns "
+                              "heads before merging them can gain. Brighter cells below are more alike.",
+                              draw};
   return panel;
 }
 

@@ -11,11 +11,6 @@
 namespace regroup::view {
 namespace {
 
-std::string groups_label(const std::vector<std::uint32_t>& groups) {
-  const bool alike = std::all_of(groups.begin(), groups.end(), [&](std::uint32_t g) { return g == groups[0]; });
-  return groups.empty() ? std::string("?") : alike ? fmt::format("G {}", groups[0]) : std::string("G mixed");
-}
-
 // Tokens that a decoding step chose; the first generated token comes from the prefill.
 bool decoded(const Trace& trace, std::size_t t) {
   return !trace.tokens[t].prompt && t > 0 && !trace.tokens[t - 1].prompt;
@@ -63,7 +58,8 @@ Figure against_groups(const Trace& trace) {
     live.x.push_back(groups), live.y.push_back(summary.mean), live.error.push_back(summary.deviation);
   }
   for (auto point = trace.sweep.rbegin(); point != trace.sweep.rend(); ++point) {
-    measured.x.push_back(point->groups), measured.y.push_back(point->mean_ms), measured.error.push_back(point->deviation_ms);
+    measured.x.push_back(point->groups), measured.y.push_back(point->mean_ms),
+        measured.error.push_back(point->deviation_ms);
   }
   for (const std::uint32_t heads : {1u, 2u, 4u, 8u, 16u, 32u, 64u, 128u, 3u, 6u, 12u}) {
     const auto stands_in = [&](const Series& s) { return std::find(s.x.begin(), s.x.end(), heads) != s.x.end(); };
@@ -75,11 +71,16 @@ Figure against_groups(const Trace& trace) {
   if (trace.bytes_per_second > 0 && !trace.sweep.empty()) {
     // Reading every weight and the cache once is the least that a token costs; the copy reads and writes.
     const TraceSweepPoint& point = trace.sweep.back();
-    const double bytes = static_cast<double>(trace.model.weights_bytes) + static_cast<double>(point.depth) * static_cast<double>(point.kv_bytes_per_token);
+    const double bytes = static_cast<double>(trace.model.weights_bytes) +
+                         static_cast<double>(point.depth) * static_cast<double>(point.kv_bytes_per_token);
     const double ms = 1000.0 * bytes / trace.bytes_per_second;
     plot.levels.push_back({ms, fmt::format("memory bandwidth {:.1f} GB/s", trace.bytes_per_second / 1e9)});
   }
-  return {.id = "time-against-g", .title = "Time per token against G", .x_label = "G", .y_label = "ms per token", .content = plot};
+  return {.id = "time-against-g",
+          .title = "Time per token against G",
+          .x_label = "G",
+          .y_label = "ms per token",
+          .content = plot};
 }
 
 void draw(PanelContext& c) {
@@ -89,7 +90,8 @@ void draw(PanelContext& c) {
     if (decoded(trace, t)) ms.push_back(trace.tokens[t].ms);
   }
   const bool measuring = c.state.phase == Phase::kMeasuring;
-  const bool live = c.state.phase != Phase::kReplay && c.state.phase != Phase::kEmpty && c.state.phase != Phase::kLoading;
+  const bool live =
+      c.state.phase != Phase::kReplay && c.state.phase != Phase::kEmpty && c.state.phase != Phase::kLoading;
   if (ms.empty() && trace.sweep.empty() && !measuring) {
     const float line = ImGui::GetTextLineHeightWithSpacing();
     ImGui::BeginChild("empty", {0, -line * 1.5f});
@@ -99,14 +101,20 @@ void draw(PanelContext& c) {
     double sum = 0;
     for (const double value : ms) sum += value;
     std::sort(ms.begin(), ms.end());
-    const auto percentile = [&](double share) { return ms.empty() ? 0.0 : ms[std::min(ms.size() - 1, static_cast<std::size_t>(share * static_cast<double>(ms.size())))]; };
+    const auto percentile = [&](double share) {
+      return ms.empty() ? 0.0
+                        : ms[std::min(ms.size() - 1, static_cast<std::size_t>(share * static_cast<double>(ms.size())))];
+    };
     if (!ms.empty()) {
       ImGui::PushFont(c.theme.mono);
       ImGui::Text("%.1f tok/s", 1000.0 * static_cast<double>(ms.size()) / sum);
       ImGui::PopFont();
       ImGui::SameLine(0, 14);
-      dim_text(c.theme, fmt::format("p50 {} ms, p99 {} ms, prefill {:.0f} tok/s", short_number(percentile(0.5)), short_number(percentile(0.99)),
-                                    trace.prefill_ms > 0 ? 1000.0 * static_cast<double>(trace.prompt_tokens()) / trace.prefill_ms : 0.0));
+      dim_text(c.theme,
+               fmt::format("p50 {} ms, p99 {} ms, prefill {:.0f} tok/s", short_number(percentile(0.5)),
+                           short_number(percentile(0.99)),
+                           trace.prefill_ms > 0 ? 1000.0 * static_cast<double>(trace.prompt_tokens()) / trace.prefill_ms
+                                                : 0.0));
     }
     const float room = ImGui::GetContentRegionAvail().y - ImGui::GetFrameHeightWithSpacing();
     c.show(over_time(trace), room * 0.5f);
@@ -134,13 +142,15 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& latency_panel() {
-  static const Panel panel = {
-      "latency", "Latency",
-      "Above: wall time of every token, and the device's own time for matrix products, attention and everything else, from "
-      "timestamps around each dispatch. Dashed lines mark changes of G. Below: time per token against G as in Figure 6 of "
-      "the paper, with one standard deviation, from this run and from \"Measure all G\"; the dashed level is what reading "
-      "weights and cache once would take at the bandwidth that a copy reaches on this device.",
-      draw};
+  static const Panel panel = {"latency", "Latency",
+                              "Above: wall time of every token, and the device's own time for matrix products, "
+                              "attention and everything else, from "
+                              "timestamps around each dispatch. Dashed lines mark changes of G. Below: time per token "
+                              "against G as in Figure 6 of "
+                              "the paper, with one standard deviation, from this run and from \"Measure all G\"; the "
+                              "dashed level is what reading "
+                              "weights and cache once would take at the bandwidth that a copy reaches on this device.",
+                              draw};
   return panel;
 }
 

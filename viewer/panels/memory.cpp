@@ -20,7 +20,11 @@ Figure bars(const AppState& s) {
     bar.ghost = static_cast<double>(s.memory.mha_layer_per_token[l]) * positions;
     plot.bars.push_back(std::move(bar));
   }
-  return {.id = "kv-memory", .title = "KV cache by layer and group", .x_label = "layer", .y_label = "allocated", .content = plot};
+  return {.id = "kv-memory",
+          .title = "KV cache by layer and group",
+          .x_label = "layer",
+          .y_label = "allocated",
+          .content = plot};
 }
 
 void draw(PanelContext& c) {
@@ -34,15 +38,23 @@ void draw(PanelContext& c) {
   const float facts = line * 6.2f;
   c.show(bars(s), std::max(ImGui::GetContentRegionAvail().y - facts, line * 4));
   const float x = ImGui::GetFontSize() * 5.6f;
-  const auto bytes = [](std::uint64_t value) { return fmt::format("{:>13} B  {:>10}", grouped_digits(value), human_bytes(value)); };
+  const auto bytes = [](std::uint64_t value) {
+    return fmt::format("{:>13} B  {:>10}", grouped_digits(value), human_bytes(value));
+  };
   fact(c.theme, "allocated", bytes(m.kv_allocated), x);
   fact(c.theme, "used", bytes(m.kv_per_token * s.position()), x);
   const std::uint64_t mha = m.mha_per_token * s.trace.positions;
   fact(c.theme, "as MHA", bytes(mha), x);
-  if (ImGui::IsItemHovered()) ImGui::SetTooltip("What multi-head attention would take: one key/value head per query head (the outlines above)");
-  fact(c.theme, "per token", fmt::format("{}  {:.1f} %", bytes(m.kv_per_token),
-                                         m.mha_per_token > 0 ? 100.0 * static_cast<double>(m.kv_per_token) / static_cast<double>(m.mha_per_token) : 0.0), x);
-  fact(c.theme, "context", fmt::format("{:>13} of {} positions", grouped_digits(s.position()), grouped_digits(s.trace.positions)), x);
+  if (ImGui::IsItemHovered())
+    ImGui::SetTooltip("What multi-head attention would take: one key/value head per query head (the outlines above)");
+  fact(c.theme, "per token",
+       fmt::format("{}  {:.1f} %", bytes(m.kv_per_token),
+                   m.mha_per_token > 0
+                       ? 100.0 * static_cast<double>(m.kv_per_token) / static_cast<double>(m.mha_per_token)
+                       : 0.0),
+       x);
+  fact(c.theme, "context",
+       fmt::format("{:>13} of {} positions", grouped_digits(s.position()), grouped_digits(s.trace.positions)), x);
   if (m.longest_context > 0) {
     fact(c.theme, "would fit", fmt::format("{:>13} positions in free memory", grouped_digits(m.longest_context)), x);
   }
@@ -51,12 +63,13 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& memory_panel() {
-  static const Panel panel = {
-      "memory", "KV memory",
-      "Every bar is one layer's key/value cache, cut into its groups, to scale; the solid part is filled by the positions "
-      "used so far. The outline behind is what multi-head attention would need. The numbers are exact: allocated equals "
-      "kv_bytes of `regroup run --json`, per token equals `regroup info`.",
-      draw};
+  static const Panel panel = {"memory", "KV memory",
+                              "Every bar is one layer's key/value cache, cut into its groups, to scale; the solid part "
+                              "is filled by the positions "
+                              "used so far. The outline behind is what multi-head attention would need. The numbers "
+                              "are exact: allocated equals "
+                              "kv_bytes of `regroup run --json`, per token equals `regroup info`.",
+                              draw};
   return panel;
 }
 

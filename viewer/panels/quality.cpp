@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <imgui.h>
 
+#include <algorithm>
+
 #include "viewer/panel.h"
 
 namespace regroup::view {
@@ -21,8 +23,7 @@ Figure divergence(const Trace& trace) {
   for (std::size_t t = 0; t < trace.tokens.size(); ++t) {
     const TraceToken& token = trace.tokens[t];
     if (t > 0 && token.grouping != trace.tokens[t - 1].grouping) {
-      const auto& groups = trace.groupings[token.grouping].groups;
-      plot.marks.push_back({static_cast<double>(t), groups.empty() ? "" : fmt::format("G {}", groups[0])});
+      plot.marks.push_back({static_cast<double>(t), groups_label(trace.groupings[token.grouping].groups)});
     }
     if (!token.quality) continue;
     kl.x.push_back(static_cast<double>(t)), kl.y.push_back(token.quality->kl);
@@ -30,7 +31,11 @@ Figure divergence(const Trace& trace) {
   }
   plot.series = {kl};
   if (!differs.x.empty()) plot.series.push_back(differs);
-  return {.id = "quality", .title = "KL divergence to the ungrouped model", .x_label = "token", .y_label = "KL, nats", .content = plot};
+  return {.id = "quality",
+          .title = "KL divergence to the ungrouped model",
+          .x_label = "token",
+          .y_label = "KL, nats",
+          .content = plot};
 }
 
 void table(const PanelContext& c) {
@@ -66,7 +71,8 @@ void table(const PanelContext& c) {
     ImGui::TableNextColumn();
     ImGui::Text("%.0f %%", 100.0 * static_cast<double>(sum.same) / static_cast<double>(sum.tokens));
     ImGui::TableNextColumn();
-    ImGui::TextUnformatted(sum.ms > 0 ? fmt::format("{:.1f}", 1000.0 * static_cast<double>(sum.timed) / sum.ms).c_str() : "");
+    ImGui::TextUnformatted(sum.ms > 0 ? fmt::format("{:.1f}", 1000.0 * static_cast<double>(sum.timed) / sum.ms).c_str()
+                                      : "");
   }
   ImGui::EndTable();
 }
@@ -77,8 +83,11 @@ void draw(PanelContext& c) {
   ImGui::BeginDisabled(s.phase == Phase::kReplay);
   if (ImGui::Checkbox("shadow pass", &on)) c.ask(SetQuality{on});
   ImGui::EndDisabled();
-  if (ImGui::IsItemHovered()) ImGui::SetTooltip("Runs the ungrouped model on the same text beside the grouped one: about twice the work per token (K)");
-  const bool any = std::any_of(s.trace.tokens.begin(), s.trace.tokens.end(), [](const TraceToken& t) { return t.quality.has_value(); });
+  if (ImGui::IsItemHovered())
+    ImGui::SetTooltip(
+        "Runs the ungrouped model on the same text beside the grouped one: about twice the work per token (K)");
+  const bool any = std::any_of(s.trace.tokens.begin(), s.trace.tokens.end(),
+                               [](const TraceToken& t) { return t.quality.has_value(); });
   if (!any) {
     empty_panel(c.theme, on ? "Run a prompt, then lower G: the distance to the ungrouped model is drawn here."
                             : "Switch the shadow pass on to see what grouping costs.");
@@ -87,7 +96,8 @@ void draw(PanelContext& c) {
   ImGui::SameLine();
   dim_text(c.theme, "against the checkpoint's own heads");
   const float rows = static_cast<float>(std::min<std::size_t>(4, s.trace.groupings.size())) + 1.0f;
-  const float table_height = rows * (ImGui::GetTextLineHeight() + ImGui::GetStyle().CellPadding.y * 2) + ImGui::GetStyle().ItemSpacing.y;
+  const float table_height =
+      rows * (ImGui::GetTextLineHeight() + ImGui::GetStyle().CellPadding.y * 2) + ImGui::GetStyle().ItemSpacing.y;
   c.show(divergence(s.trace), ImGui::GetContentRegionAvail().y - table_height - ImGui::GetStyle().ItemSpacing.y);
   table(c);
 }
@@ -95,12 +105,13 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& quality_panel() {
-  static const Panel panel = {
-      "quality", "Quality",
-      "Speed alone says nothing. A second, ungrouped session reads the same tokens, and every step shows the KL divergence "
-      "of the two next-token distributions (0 when they are the same) and whether both would choose the same token. The "
-      "table puts quality and speed side by side for each G of this run, the latest on top.",
-      draw};
+  static const Panel panel = {"quality", "Quality",
+                              "Speed alone says nothing. A second, ungrouped session reads the same tokens, and every "
+                              "step shows the KL divergence "
+                              "of the two next-token distributions (0 when they are the same) and whether both would "
+                              "choose the same token. The "
+                              "table puts quality and speed side by side for each G of this run, the latest on top.",
+                              draw};
   return panel;
 }
 

@@ -25,10 +25,12 @@ void sampling_popup(PanelContext& c) {
   ImGui::PushItemWidth(em * 12);
   changed |= ImGui::SliderFloat("temperature", &s.temperature, 0.0f, 2.0f, s.temperature <= 0 ? "0 (greedy)" : "%.2f");
   int top_k = static_cast<int>(s.top_k);
-  if (ImGui::SliderInt("top-k", &top_k, 0, 200, top_k == 0 ? "off" : "%d")) s.top_k = static_cast<std::uint32_t>(top_k), changed = true;
+  if (ImGui::SliderInt("top-k", &top_k, 0, 200, top_k == 0 ? "off" : "%d"))
+    s.top_k = static_cast<std::uint32_t>(top_k), changed = true;
   changed |= ImGui::SliderFloat("top-p", &s.top_p, 0.0f, 1.0f, s.top_p >= 1 ? "off" : "%.2f");
   changed |= ImGui::SliderFloat("min-p", &s.min_p, 0.0f, 1.0f, s.min_p <= 0 ? "off" : "%.2f");
-  changed |= ImGui::SliderFloat("repeat penalty", &s.repeat_penalty, 1.0f, 2.0f, s.repeat_penalty <= 1 ? "off" : "%.2f");
+  changed |=
+      ImGui::SliderFloat("repeat penalty", &s.repeat_penalty, 1.0f, 2.0f, s.repeat_penalty <= 1 ? "off" : "%.2f");
   int seed = static_cast<int>(s.seed);
   if (ImGui::InputInt("seed", &seed)) s.seed = static_cast<std::uint64_t>(seed < 0 ? 0 : seed), changed = true;
   ImGui::SliderInt("tokens per run", &c.ui.run_tokens, 1, 2000, "%d", ImGuiSliderFlags_Logarithmic);
@@ -58,9 +60,11 @@ void controls(PanelContext& c) {
   if (button("Reset", "Forget the run, keep the prompt (Escape when paused)", live && has_tokens)) c.ask(Reset{});
   ImGui::SameLine(0, 12);
   const SamplingSettings& sampling = s.settings.sampling;
-  const std::string summary =
-      sampling.temperature <= 0 ? std::string("greedy") : fmt::format("temp {:.2g}, top-p {:.2g}", sampling.temperature, sampling.top_p);
-  if (button(fmt::format("{}###sampling", summary).c_str(), "Sampling, seed and length", live)) ImGui::OpenPopup("sampling");
+  const std::string summary = sampling.temperature <= 0
+                                  ? std::string("greedy")
+                                  : fmt::format("temp {:.2g}, top-p {:.2g}", sampling.temperature, sampling.top_p);
+  if (button(fmt::format("{}###sampling", summary).c_str(), "Sampling, seed and length", live))
+    ImGui::OpenPopup("sampling");
   sampling_popup(c);
   if (s.settings.can_chat) {
     ImGui::SameLine(0, 12);
@@ -86,10 +90,11 @@ void draw(PanelContext& c) {
     ImGui::SetKeyboardFocusHere();
     c.ui.focus_prompt = false;
   }
-  const bool committed = ImGui::InputTextMultiline(
-      "##prompt", &c.ui.prompt, {-1, line * 2.1f + ImGui::GetStyle().FramePadding.y * 2},
-      ImGuiInputTextFlags_CtrlEnterForNewLine | ImGuiInputTextFlags_EnterReturnsTrue);
-  if (ImGui::IsItemHovered() && !ImGui::IsItemActive()) ImGui::SetTooltip("The prompt (P). Enter runs it from the start.");
+  const bool committed =
+      ImGui::InputTextMultiline("##prompt", &c.ui.prompt, {-1, line * 2.1f + ImGui::GetStyle().FramePadding.y * 2},
+                                ImGuiInputTextFlags_CtrlEnterForNewLine | ImGuiInputTextFlags_EnterReturnsTrue);
+  if (ImGui::IsItemHovered() && !ImGui::IsItemActive())
+    ImGui::SetTooltip("The prompt (P). Enter runs it from the start.");
   if (committed) {
     c.ask(Reset{});
     c.ask(SetPrompt{c.ui.prompt, s.settings.chat});
@@ -99,8 +104,10 @@ void draw(PanelContext& c) {
   ImGui::PushStyleColor(ImGuiCol_ChildBg, c.theme.field);
   ImGui::BeginChild("text", {0, -line}, true);
   if (s.trace.tokens.empty()) {
-    empty_panel(c.theme, s.phase == Phase::kEmpty ? "Drop a model file here, or press Ctrl+O."
-                                                  : "Press Space to run the prompt. Tokens appear here, tinted where the model was surprised.");
+    empty_panel(c.theme,
+                s.phase == Phase::kEmpty
+                    ? "Drop a model file here, or press Ctrl+O."
+                    : "Press Space to run the prompt. Tokens appear here, tinted where the model was surprised.");
   } else {
     const auto hovered = draw_tokens(c.theme, s.trace);
     const bool follow = s.phase == Phase::kRunning && ImGui::GetScrollY() >= ImGui::GetScrollMaxY() - line * 2;
@@ -112,7 +119,8 @@ void draw(PanelContext& c) {
       ImGui::Text("token %zu, id %u%s", *hovered, token.id, token.prompt ? ", prompt" : "");
       ImGui::PopStyleColor();
       if (!token.prompt) {
-        ImGui::Text("%s  %.1f %%, %.1f ms", visible_text(token.text).c_str(), 100.0 * static_cast<double>(token.probability), token.ms);
+        ImGui::Text("%s  %.1f %%, %.1f ms", visible_text(token.text).c_str(),
+                    100.0 * static_cast<double>(token.probability), token.ms);
         draw_alternatives(c.theme, token, false);
         if (s.phase != Phase::kReplay) dim_text(c.theme, "Click to choose another one.");
       } else {
@@ -146,12 +154,13 @@ void draw(PanelContext& c) {
 }  // namespace
 
 const Panel& tokens_panel() {
-  static const Panel panel = {
-      "tokens", "Prompt and tokens",
-      "The prompt is at the top; below it the text grows token by token. The stronger a token's tint, the less probable the "
-      "model found it. Hover over a token for the ten best candidates at that place; click it to go back there and go on "
-      "with another one. A coloured bar stands where G changed.",
-      draw};
+  static const Panel panel = {"tokens", "Prompt and tokens",
+                              "The prompt is at the top; below it the text grows token by token. The stronger a "
+                              "token's tint, the less probable the "
+                              "model found it. Hover over a token for the ten best candidates at that place; click it "
+                              "to go back there and go on "
+                              "with another one. A coloured bar stands where G changed.",
+                              draw};
   return panel;
 }
 

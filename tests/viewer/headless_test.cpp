@@ -1,0 +1,207 @@
+// The viewer as a user without a display runs it: scripts in, reports and pictures out, under the validation layers.
+#include <stb_image.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "tests/cli/program.h"
+
+namespace regroup::test {
+namespace {
+
+using Json = nlohmann::json;
+constexpr const char* kPrompt = "The little girl opened the door";
+
+class HeadlessDeviceTest : public ProgramTest {
+ protected:
+  static Outcome view(const std::vector<std::string>& arguments) {
+    return run_program(arguments, {.cache = folder() / "cache", .program = REGROUP_VIEW});
+  }
+  static std::string read(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+  // Runs greedy steps on a small screen and returns the report; nothing may be said by the validation layers.
+  static Json play(const Json& steps, std::vector<std::string> arguments = {}) {
+    Json all = Json::array({{{"sampling", {{"temperature", 0}}}}});
+    all.insert(all.end(), steps.begin(), steps.end());
+    std::ofstream(file("steps.json")) << all;
+    const std::vector<std::string> fixed = {"--headless", "--validate", "--json",          "--size",
+                                            "800x600",    "--script",   file("steps.json")};
+    arguments.insert(arguments.end(), fixed.begin(), fixed.end());
+    const Outcome outcome = view(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const Json report = Json::parse(outcome.out, nullptr, false);
+    EXPECT_TRUE(report.is_object()) << outcome.out << outcome.err;
+    return report;
+  }
+};
+
+TEST_F(HeadlessDeviceTest, AgreesToTheByteWithTheCommandLineAndShrinksWithG) {
+  const Json report = play({{{"prompt", kPrompt}},
+                            {{"groups", 2}},
+                            {{"run", 10}},
+                            {{"report", "two"}},
+                            {{"groups", 8}},
+                            {{"report", "eight"}},
+                            {{"run", 3}},
+                            {{"groups", 4}},
+                            {{"mode", "pool"}},
+                            {{"groups", 1}},
+                            {{"run", 3}},
+                            {{"report", "one"}}});
+  const Json command = document({"run", "-p", kPrompt, "-n", "10", "--temp", "0", "--groups", "2", "-q"});
+  const Json& two = report["reports"][0];
+  for (const char* key : {"prompt_tokens", "tokens", "kv_bytes", "kv_bytes_per_token", "groups", "device"}) {
+    EXPECT_EQ(two[key], command[key]) << key;
+  }
+  EXPECT_EQ(two["kv_bytes_predicted"], command["kv_bytes"]);
+  EXPECT_EQ(report["reports"][1]["kv_bytes"].get<std::uint64_t>(), 4 * two["kv_bytes"].get<std::uint64_t>());
+  EXPECT_EQ(2 * report["reports"][2]["kv_bytes"].get<std::uint64_t>(), two["kv_bytes"].get<std::uint64_t>());
+  EXPECT_EQ(report["tokens"].size(), 16u);
+  EXPECT_GT(report["kl_mean"].get<double>(), 0.0);
+  EXPECT_EQ(report["similar_layers"], report["groups"].size());
+  // A row for every position that was fed.
+  EXPECT_EQ(report["attention_rows"].get<std::size_t>() + 1, report["prompt_tokens"].size() + 16);
+}
+
+TEST_F(HeadlessDeviceTest, ABrokenFileLeavesTheModelOpen) {
+  std::ofstream(file("broken.gguf")) << "GGUF but not really";
+  const Json report = play(
+      {{{"prompt", kPrompt}}, {{"run", 3}}, {{"open", file("broken.gguf")}}, {{"report", "broken"}}, {{"run", 2}}});
+  const Json& broken = report["reports"][0];
+  EXPECT_TRUE(broken["message_is_error"].get<bool>());
+  EXPECT_NE(broken["message"].get<std::string>().find("broken.gguf"), std::string::npos) << broken["message"];
+  EXPECT_EQ(broken["tokens"].size(), 3u);
+  EXPECT_EQ(report["tokens"].size(), 5u);
+}
+
+TEST_F(HeadlessDeviceTest, ALostDeviceIsOpenedAgainAndTheTextGoesOn) {
+  const Json straight = play({{{"prompt", kPrompt}}, {{"groups", 4}}, {{"run", 8}}});
+  const Json lost = play({{{"prompt", kPrompt}}, {{"groups", 4}}, {{"run", 4}}, {{"lose_device", true}}, {{"run", 4}}});
+  EXPECT_EQ(lost["tokens"], straight["tokens"]);
+  EXPECT_EQ(lost["device_rebuilt"], 1);
+  EXPECT_EQ(lost["kv_bytes"], straight["kv_bytes"]);
+}
+
+TEST_F(HeadlessDeviceTest, RewindsToAnotherToken) {
+  const Json report =
+      play({{{"prompt", kPrompt}}, {{"run", 6}}, {{"report", "first"}}, {{"rewind", {9, 100}}}, {{"run", 3}}});
+  const auto first = report["reports"][0]["tokens"].get<std::vector<std::uint32_t>>();
+  const auto after = report["tokens"].get<std::vector<std::uint32_t>>();
+  const std::size_t at = 9 - report["prompt_tokens"].size();
+  ASSERT_EQ(after.size(), at + 4);
+  EXPECT_TRUE(std::equal(after.begin(), after.begin() + static_cast<std::ptrdiff_t>(at), first.begin()));
+  EXPECT_EQ(after[at], 100u);
+  // What follows is what the command line decodes behind the same tokens.
+  std::string ids;
+  for (const auto& id : report["prompt_tokens"]) ids += std::to_string(id.get<std::uint32_t>()) + ",";
+  for (std::size_t i = 0; i <= at; ++i) ids += std::to_string(after[i]) + (i < at ? "," : "");
+  const Json command = document({"run", "--tokens", ids, "-n", "3", "--temp", "0", "-q"});
+  EXPECT_EQ(command["tokens"], Json(std::vector<std::uint32_t>(after.end() - 3, after.end())));
+}
+
+TEST_F(HeadlessDeviceTest, TracesAreReplayedAndCompared) {
+  const Json saved = play({{{"fingerprints", true}},
+                           {{"prompt", kPrompt}},
+                           {{"run", 8}},
+                           {{"save_trace", file("eight.json")}},
+                           {{"reset", true}},
+                           {{"groups", 2}},
+                           {{"run", 8}},
+                           {{"save_trace", file("two.json")}}});
+  const Json same = play(Json::array(), {file("two.json"), file("two.json")});
+  EXPECT_EQ(same["phase"], "replay");
+  EXPECT_EQ(same["tokens"], saved["tokens"]);
+  EXPECT_EQ(same["kv_bytes"], saved["kv_bytes"]);
+  EXPECT_NE(same["difference"].get<std::string>().find("tokens agree"), std::string::npos) << same["difference"];
+  const Json other = play(Json::array(), {file("eight.json"), file("two.json")});
+  const std::string difference = other["difference"];
+  EXPECT_NE(difference.find("first layer that differs is layer 0"), std::string::npos) << difference;
+}
+
+TEST_F(HeadlessDeviceTest, PicturesAndPlotsAreSaved) {
+  const Json report = play({{{"prompt", kPrompt}},
+                            {{"groups", 2}},
+                            {{"run", 5}},
+                            {{"measure", 2}},
+                            {{"export", "memory"}, {"format", "csv"}, {"path", file("memory.csv")}},
+                            {{"export", "latency"}, {"figure", "time-against-g"}, {"path", file("g.svg")}},
+                            {{"export", "quality"}, {"format", "png"}, {"path", file("quality.png")}},
+                            {{"theme", "light"}},
+                            {{"zoom", 2.0}},
+                            {{"size", {1000, 700}}},
+                            {{"screenshot", file("light.png")}}},
+                           {"--screenshot", file("last.png")});
+  EXPECT_EQ(report["sweep"].size(), 4u);
+  EXPECT_EQ(report["phase"], "paused");
+  int width = 0, height = 0, channels = 0;
+  unsigned char* pixels = stbi_load(file("light.png").c_str(), &width, &height, &channels, 3);
+  ASSERT_NE(pixels, nullptr);
+  EXPECT_EQ(width, 1000);
+  EXPECT_EQ(height, 700);
+  std::set<std::uint32_t> colours;
+  double brightness = 0;
+  for (int i = 0; i < width * height; ++i) {
+    colours.insert(pixels[i * 3] << 16 | pixels[i * 3 + 1] << 8 | pixels[i * 3 + 2]);
+    brightness += pixels[i * 3 + 1];
+  }
+  stbi_image_free(pixels);
+  EXPECT_GT(colours.size(), 200u) << "a picture with text and plots has many colours";
+  EXPECT_GT(brightness / (width * height), 180.0) << "the light theme is light";
+  EXPECT_GT(std::filesystem::file_size(file("last.png")), 5000u);
+  EXPECT_GT(std::filesystem::file_size(file("quality.png")), 500u);
+  const std::string svg = read(file("g.svg"));
+  EXPECT_TRUE(svg.starts_with("<svg ") && svg.ends_with("</svg>\n")) << svg.substr(0, 200);
+  EXPECT_NE(svg.find("Time per token against G"), std::string::npos);
+  // The bars add up to the bytes that were reported.
+  std::istringstream csv(read(file("memory.csv")));
+  std::string line;
+  std::getline(csv, line);
+  double bytes = 0;
+  while (std::getline(csv, line)) {
+    std::istringstream fields(line);
+    std::string field;
+    for (int i = 0; i < 3; ++i) std::getline(fields, field, ',');
+    bytes += std::stod(field);
+  }
+  EXPECT_EQ(bytes, report["kv_bytes"].get<double>());
+}
+
+TEST_F(HeadlessDeviceTest, MistakesEndWithOneLine) {
+  std::ofstream(file("wrong.json")) << R"([{"dance": true}])";
+  const Outcome step = view({"--headless", "--script", file("wrong.json")});
+  EXPECT_EQ(step.code, 2);
+  EXPECT_NE(step.err.find("step 0"), std::string::npos) << step.err;
+  EXPECT_EQ(view({"--screenshot", file("x.png")}).code, 2);
+  EXPECT_EQ(view({"--headless", "--size", "9x9"}).code, 2);
+  std::ofstream(file("no-trace.json")) << R"({"kind": "something"})";
+  const Json bad = play(Json::array(), {file("no-trace.json")});
+  EXPECT_TRUE(bad["message_is_error"].get<bool>());
+  EXPECT_EQ(bad["phase"], "empty");
+}
+
+TEST(HeadlessTest, WithoutAnyDeviceOneLineSaysSo) {
+  const auto cache = std::filesystem::temp_directory_path();
+  const std::string none = "/nonexistent/icd.json";
+  const Outcome outcome =
+      run_program({"VK_ICD_FILENAMES=" + none, "VK_DRIVER_FILES=" + none, REGROUP_VIEW, "--headless"},
+                  {.cache = cache, .program = "/usr/bin/env"});
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_TRUE(outcome.out.empty());
+}
+
+TEST(HeadlessTest, WithoutADisplayOneLineSaysSo) {
+  const Outcome outcome = run_program({"-u", "DISPLAY", "-u", "WAYLAND_DISPLAY", REGROUP_VIEW},
+                                      {.cache = std::filesystem::temp_directory_path(), .program = "/usr/bin/env"});
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("--headless"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace regroup::test

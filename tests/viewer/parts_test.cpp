@@ -1,0 +1,200 @@
+// The viewer's parts that need neither device nor window: layout, preferences, figures, keys.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include "viewer/actions.h"
+#include "viewer/axis.h"
+#include "viewer/figure.h"
+#include "viewer/image.h"
+#include "viewer/layout.h"
+#include "viewer/panel.h"
+#include "viewer/preferences.h"
+
+namespace regroup::view {
+namespace {
+
+TEST(LayoutTest, EveryPanelHasAPlaceInEveryPreset) {
+  for (const std::string& preset : preset_names()) {
+    const Layout layout = preset_layout(preset);
+    for (const Panel* panel : all_panels()) EXPECT_NE(layout.find(panel->id), nullptr) << preset << ' ' << panel->id;
+  }
+  std::set<std::string_view> ids;
+  for (const Panel* panel : all_panels()) {
+    EXPECT_TRUE(ids.insert(panel->id).second);
+    EXPECT_GT(panel->help.size(), 100u) << panel->id << " is not explained";
+  }
+}
+
+TEST(LayoutTest, PanelsFillTheAreaWithoutOverlap) {
+  for (const std::string& preset : preset_names()) {
+    const Arrangement a = arrange(preset_layout(preset), "", {{10, 20}, {1010, 720}}, 0);
+    float covered = 0;
+    for (const Placed& p : a.panels) covered += p.area.width() * p.area.height();
+    EXPECT_NEAR(covered, 1000 * 700, 10) << preset;
+    for (std::size_t i = 0; i < a.panels.size(); ++i) {
+      for (std::size_t j = i + 1; j < a.panels.size(); ++j) {
+        const Rect &x = a.panels[i].area, &y = a.panels[j].area;
+        EXPECT_FALSE(x.min.x < y.max.x - 0.5f && y.min.x < x.max.x - 0.5f && x.min.y < y.max.y - 0.5f &&
+                     y.min.y < x.max.y - 0.5f)
+            << a.panels[i].panel << " and " << a.panels[j].panel;
+      }
+    }
+  }
+}
+
+TEST(LayoutTest, HiddenPanelsGiveTheirRoomAwayAndAnEnlargedOneTakesAll) {
+  Layout layout = preset_layout("live");
+  layout.find("heads")->visible = layout.find("device")->visible = false;
+  const Arrangement a = arrange(layout, "", {{0, 0}, {900, 600}}, 0);
+  float right = 0;
+  for (const Placed& p : a.panels) right = std::max(right, p.area.max.x);
+  EXPECT_EQ(right, 900);
+  const Arrangement one = arrange(layout, "memory", {{0, 0}, {900, 600}}, 8);
+  ASSERT_EQ(one.panels.size(), 1u);
+  EXPECT_EQ(one.panels[0].area.width(), 900);
+}
+
+TEST(LayoutTest, SeamsMoveRoomFromOnePanelToTheNext) {
+  Layout layout = preset_layout("live");
+  const Rect area{{0, 0}, {1000, 800}};
+  const Arrangement before = arrange(layout, "", area, 4);
+  const Seam seam =
+      *std::find_if(before.seams.begin(), before.seams.end(), [](const Seam& s) { return s.between_columns; });
+  move_seam(layout, seam, 50, area);
+  const Arrangement after = arrange(layout, "", area, 4);
+  EXPECT_NEAR(after.panels[0].area.width(), before.panels[0].area.width() + 50, 2);
+  move_seam(layout, seam, -1e6f, area);  // stops at the least width
+  EXPECT_GT(arrange(layout, "", area, 4).panels[0].area.width(), 5);
+}
+
+TEST(PreferencesTest, AreKeptAndSurviveADamagedFile) {
+  const auto folder = std::filesystem::temp_directory_path() / "regroup-preferences-test";
+  std::filesystem::remove_all(folder);
+  const auto file = folder / "regroup" / "view.json";
+  Preferences p;
+  p.theme = ThemeName::kHighContrast;
+  p.zoom = 1.5;
+  p.width = 1234;
+  p.layout.find("device")->visible = false;
+  p.layout.columns[0].weight = 2;
+  save_preferences(file, p);
+  const Preferences q = load_preferences(file);
+  EXPECT_EQ(q.theme, p.theme);
+  EXPECT_EQ(q.zoom, 1.5);
+  EXPECT_EQ(q.width, 1234);
+  EXPECT_EQ(layout_to_json(q.layout), layout_to_json(p.layout));
+  for (const char* text :
+       {"", "{", "[]", R"({"zoom": "big", "layout": [1, 2], "theme": 7})", R"({"zoom": 1e300, "width": -5})",
+        R"({"layout": [{"weight": -3, "cells": [{"panel": "nobody"}, 5]}, {}, {}, {}]})"}) {
+    std::ofstream(file) << text;
+    const Preferences r = load_preferences(file);
+    EXPECT_GE(r.zoom, 1.0);
+    EXPECT_LE(r.zoom, 3.0);
+    EXPECT_GE(r.width, 320);
+    EXPECT_FALSE(arrange(r.layout, "", {{0, 0}, {100, 100}}, 1).panels.empty());
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(FigureTest, TicksAreRoundAndInside) {
+  for (const auto& [low, high] : {std::pair{0.0, 1.0}, {0.0, 0.037}, {12.0, 987.0}, {-3.0, 4.0}}) {
+    const auto ticks = round_ticks(low, high, 5);
+    EXPECT_GE(ticks.size(), 2u);
+    EXPECT_LE(ticks.size(), 9u);
+    for (const double tick : ticks) {
+      EXPECT_GE(tick, low - 1e-9);
+      EXPECT_LE(tick, high + 1e-9);
+      EXPECT_FALSE(std::signbit(tick) && tick == 0);
+    }
+  }
+  for (const double tick : round_ticks(0, 3e6, 4, true)) EXPECT_EQ(std::fmod(tick, 1024), 0);
+}
+
+TEST(FigureTest, NumbersAreShortAndDigitsGrouped) {
+  EXPECT_EQ(short_number(0), "0");
+  EXPECT_EQ(short_number(1234.4), "1234");
+  EXPECT_EQ(short_number(12.34), "12.3");
+  EXPECT_EQ(short_number(0.25), "0.25");
+  EXPECT_EQ(grouped_digits(7), "7");
+  EXPECT_EQ(grouped_digits(123456), "123,456");
+  EXPECT_EQ(grouped_digits(1048576), "1,048,576");
+}
+
+TEST(FigureTest, CsvAndSvgHoldTheDataAndEscapeText) {
+  const Figure figure{
+      .id = "x",
+      .title = "a < b & c",
+      .x_label = "token",
+      .y_label = "ms, wall",
+      .content = LinePlot{.series = {Series{.name = "one \"1\"", .x = {1, 2}, .y = {3.5, 4.5}, .error = {0.5}}}}};
+  EXPECT_EQ(figure_to_csv(figure),
+            "series,token,\"ms, wall\",error\n\"one \"\"1\"\"\",1,3.5,0.5\n\"one \"\"1\"\"\",2,4.5,\n");
+  const std::string svg = figure_to_svg(figure, make_theme(ThemeName::kLight));
+  EXPECT_NE(svg.find("a &lt; b &amp; c"), std::string::npos);
+  EXPECT_NE(svg.find("<polyline"), std::string::npos);
+  const Figure heat{
+      .id = "h",
+      .content = HeatMap{.rows = 1, .columns = 2, .values = {0.5f, NAN}, .row_name = "r", .column_name = "c"}};
+  EXPECT_EQ(figure_to_csv(heat), "r,c,value\n0,0,0.5\n");
+}
+
+TEST(FigureTest, AHundredThousandPointsCostNoMoreThanTheWindowIsWide) {
+  Series series{.name = "long"};
+  for (int i = 0; i < 100000; ++i) series.x.push_back(i), series.y.push_back(std::sin(i * 0.01));
+  const Figure figure{.id = "x",
+                      .title = "long",
+                      .x_label = "x",
+                      .y_label = "y",
+                      .content = LinePlot{.series = {series}, .zero_based = false}};
+  EXPECT_LT(figure_to_svg(figure, make_theme(ThemeName::kDark)).size(), 60000u);
+}
+
+TEST(ActionsTest, NoTwoActionsShareAKey) {
+  std::set<std::string_view> chords;
+  for (const Action& action : actions()) EXPECT_TRUE(chords.insert(action.chord).second) << action.chord;
+  EXPECT_NE(action_for({"space"}, false), nullptr);
+  EXPECT_EQ(action_for({"space"}, true), nullptr) << "a space that is typed is text";
+  EXPECT_NE(action_for({"ctrl+o"}, true), nullptr);
+  EXPECT_EQ(action_for({"ctrl+="}, false), action_for({"ctrl++"}, false));
+}
+
+// Relative luminance and contrast as WCAG 2 defines them.
+double luminance(ImU32 colour) {
+  const auto channel = [&](int shift) {
+    const double c = (colour >> shift & 255u) / 255.0;
+    return c <= 0.03928 ? c / 12.92 : std::pow((c + 0.055) / 1.055, 2.4);
+  };
+  return 0.2126 * channel(IM_COL32_R_SHIFT) + 0.7152 * channel(IM_COL32_G_SHIFT) + 0.0722 * channel(IM_COL32_B_SHIFT);
+}
+
+double contrast(ImU32 a, ImU32 b) {
+  const double x = luminance(a), y = luminance(b);
+  return (std::max(x, y) + 0.05) / (std::min(x, y) + 0.05);
+}
+
+TEST(ThemeTest, TextHasAContrastOfAtLeastFourAndAHalf) {
+  for (const ThemeName name : {ThemeName::kDark, ThemeName::kLight, ThemeName::kHighContrast}) {
+    const Theme theme = make_theme(name);
+    for (const ImU32 back : {theme.panel, theme.header, theme.field}) {
+      for (const ImU32 text : {theme.text, theme.dim, theme.bad})
+        EXPECT_GE(contrast(text, back), 4.5) << theme_name(name);
+    }
+    EXPECT_GE(contrast(theme.accent_text, theme.accent), 4.5) << theme_name(name);
+  }
+}
+
+TEST(ImageTest, CroppingStaysInside) {
+  Image image{.width = 4, .height = 3, .rgba = std::vector<std::uint8_t>(48)};
+  for (std::size_t i = 0; i < 12; ++i) image.rgba[i * 4] = static_cast<std::uint8_t>(i);
+  const Image part = crop(image, 2, 1, 10, 10);
+  EXPECT_EQ(part.width, 2u);
+  EXPECT_EQ(part.height, 2u);
+  EXPECT_EQ(part.rgba[0], 6);
+  EXPECT_EQ(crop(image, 9, 9, 1, 1).rgba.size(), 0u);
+}
+
+}  // namespace
+}  // namespace regroup::view

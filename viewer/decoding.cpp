@@ -162,7 +162,7 @@ std::optional<TraceQuality> Decoding::quality(const std::vector<float>& logits, 
     shadow_.reset();
     return std::nullopt;
   }
-  if (grouping_->plan().is_identity() && cache_is_exact_) return TraceQuality{};  // the very same model
+  if (grouping_->is_identity() && cache_is_exact_) return TraceQuality{};  // the very same model
   if (!shadow_) {
     own_heads_ = std::make_unique<Grouping>(*opened_.model, GroupPlan::identity(opened_.config()));
     shadow_ = std::make_unique<Session>(
@@ -297,7 +297,7 @@ void Decoding::publish_grouping() {
     const std::lock_guard lock(shared_.mutex);
     AppState& state = shared_.state;
     state.settings.groups = groups;
-    const bool identity = grouping_->plan().is_identity();
+    const bool identity = grouping_->is_identity();
     state.trace.cache_type = cache_type_name(type);
     state.trace.positions = session_->cache().capacity();
     // A grouping under which nothing was decoded leaves no trace.

@@ -48,7 +48,7 @@ const std::vector<Confined>& confined() {
   static const std::vector<Confined> table = {
       {"vulkan/", {"runtime/gpu/", "viewer/backend/"}},
       {"runtime/gpu/vulkan.h", {"runtime/gpu/", "viewer/backend/"}},
-      {"CLI/", {"cli/"}},
+      {"CLI/", {"cli/", "viewer/main.cpp"}},
       {"pcre2", {"runtime/text/"}},
       {"Eigen/", {"converter/"}},
       {"imgui", {"viewer/"}},

@@ -4,6 +4,7 @@
 set -eu
 viewer=$(realpath "${1:-build/release/bin/regroup-view}")
 out=$(realpath -m "${2:-build/window}")
+model=$(realpath "$(dirname "$0")/../assets/regroup-3m.gguf")
 mkdir -p "$out"
 work=$(mktemp -d)
 display=:$((70 + $$ % 20))
@@ -22,7 +23,7 @@ fail() { echo "drive_window.sh: FAILED: $*" >&2; exit 1; }
 cd "$out"
 rm -f regroup-*.png trace.json
 sleep 1
-"$viewer" --validate 2>"$work/stderr" &
+"$viewer" --validate --model "$model" 2>"$work/stderr" &
 viewer_pid=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name '^regroup$' | head -1)
 [ -n "$window" ] || fail "no window appeared"

@@ -86,6 +86,7 @@ Window::Window(int width, int height, const std::string& title) {
   glfwSetKeyCallback(window_, [](GLFWwindow* w, int key, int scancode, int action, int modifiers) {
     self(w).activity_ = true;
     if (action == GLFW_RELEASE) return;
+    if (key >= 0) self(w).pressed_.push_back({key, modifiers});
     if (std::string chord = chord_of(key, scancode, modifiers); !chord.empty())
       self(w).keys_.push_back({std::move(chord)});
   });
@@ -159,6 +160,21 @@ float Window::content_scale() const {
 
 void Window::begin_frame() {
   ImGui_ImplGlfw_NewFrame();
+  // ImGui 1.86 looks at keys once a frame: what was pressed and let go in between would be lost on a slow machine. So
+  // every press is shown to it for one frame.
+  ImGuiIO& io = ImGui::GetIO();
+  const auto is_down = [&](int key) { return glfwGetKey(window_, key) == GLFW_PRESS; };
+  for (const Pressed& press : held_for_a_frame_) io.KeysDown[press.key] = is_down(press.key);
+  if (!held_for_a_frame_.empty() || !pressed_.empty()) {
+    io.KeyCtrl = is_down(GLFW_KEY_LEFT_CONTROL) || is_down(GLFW_KEY_RIGHT_CONTROL);
+    io.KeyShift = is_down(GLFW_KEY_LEFT_SHIFT) || is_down(GLFW_KEY_RIGHT_SHIFT);
+  }
+  held_for_a_frame_ = std::exchange(pressed_, {});
+  for (const Pressed& press : held_for_a_frame_) {
+    io.KeysDown[press.key] = true;
+    io.KeyCtrl = io.KeyCtrl || (press.modifiers & GLFW_MOD_CONTROL) != 0;
+    io.KeyShift = io.KeyShift || (press.modifiers & GLFW_MOD_SHIFT) != 0;
+  }
 }
 
 }  // namespace regroup::view

@@ -39,10 +39,14 @@ class Window {
   GLFWwindow* handle() const { return window_; }
 
  private:
+  struct Pressed {
+    int key, modifiers;
+  };
   static Window& self(GLFWwindow* window);
 
   GLFWwindow* window_ = nullptr;
   std::vector<KeyPress> keys_;
+  std::vector<Pressed> pressed_, held_for_a_frame_;
   std::vector<std::filesystem::path> dropped_;
   bool activity_ = true;
 };

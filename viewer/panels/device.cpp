@@ -45,7 +45,8 @@ void draw(PanelContext& c) {
   fact(c.theme, "kernels", d.kernels, x);
   if (d.allocated_bytes > 0)
     fact(c.theme, "memory", fmt::format("{} of {}", human_bytes(d.allocated_bytes), human_bytes(d.memory_bytes)), x);
-  fact(c.theme, "weights", human_bytes(c.state.trace.model.weights_bytes), x);
+  if (c.state.trace.model.weights_bytes > 0)
+    fact(c.theme, "weights", human_bytes(c.state.trace.model.weights_bytes), x);
   if (d.bytes_per_second > 0) fact(c.theme, "copy", fmt::format("{:.1f} GB/s", d.bytes_per_second / 1e9), x);
   if (c.ui.frames.count > 10) {
     fact(c.theme, "frames",

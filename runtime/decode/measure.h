@@ -35,7 +35,7 @@ double time_prefill(Session& session, std::uint32_t depth, std::uint32_t count, 
 double time_decode(Session& session, std::uint32_t depth, std::uint32_t count, const CancelFlag* cancel);
 
 // Bytes per second that the device copies between two buffers, reads and writes counted; the best of several runs of
-// about `bytes`.
+// about `bytes`, on GPUs of more.
 double copy_bandwidth(Device& device, std::uint64_t bytes = 64u << 20);
 
 // Floating-point operations per second of the device's best matrix product: f32, weights that stay in its caches, many

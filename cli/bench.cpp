@@ -56,19 +56,22 @@ std::vector<Test> tests_of(const BenchOptions& options) {
   return tests;
 }
 
-std::vector<GroupPlan> group_plans(const BenchOptions& options, const ModelConfig& config) {
-  if (options.open.groups.groups.empty()) return {GroupPlan::identity(config)};
-  std::vector<GroupPlan> plans;
+// One list per setting. A list of numbers is a list of settings here.
+std::vector<std::vector<std::uint32_t>> bench_settings(const BenchOptions& options, const ModelConfig& config) {
+  if (options.open.groups.groups.empty()) return {GroupPlan::identity(config).groups()};
+  std::vector<std::vector<std::uint32_t>> settings;
   for (const std::uint32_t g : GroupPlan::parse_groups(options.open.groups.groups)) {
-    plans.push_back(GroupPlan::contiguous(config, {g}, pool_method_from_name(options.open.groups.method)));
+    settings.push_back(GroupPlan::contiguous(config, {g}, PoolMethod::kMean).groups());
   }
-  return plans;
+  return settings;
 }
 
-CacheType cache_type_of(const std::string& name) {
-  OpenOptions options;
-  options.kv = name;
-  return options.cache_type();
+// A synthetic model can only be pooled: there is no checkpoint to merge.
+std::unique_ptr<Grouping> bench_grouping(const BenchModel& bench, const OpenOptions& open,
+                                         const std::vector<std::uint32_t>& groups) {
+  if (bench.opened) return make_grouping(*bench.opened, open.groups, groups, open.device.quiet);
+  return std::make_unique<Grouping>(
+      bench.model(), GroupPlan::contiguous(bench.model().config(), groups, pool_method_from_name(open.groups.method)));
 }
 
 // All rows of one grouping and cache type.
@@ -201,15 +204,15 @@ int bench(const BenchOptions& options) {
 
   std::vector<BenchRow> rows;
   bool first = true;
-  for (const GroupPlan& plan : group_plans(options, bench.model().config())) {
-    const Grouping grouping(bench.model(), plan);
+  for (const auto& groups : bench_settings(options, bench.model().config())) {
+    const auto grouping = bench_grouping(bench, open, groups);
     for (const std::string& kv : options.kv) {
       for (const std::uint32_t sequences : options.sequences) {
         if (!first && options.delay_seconds > 0) {
           std::this_thread::sleep_for(std::chrono::seconds(options.delay_seconds));
         }
         first = false;
-        Bench settings(options, bench, grouping, kv);
+        Bench settings(options, bench, *grouping, kv);
         if (sequences == 1) {
           settings.one_sequence(tests, open.context, rows);
         } else {
@@ -260,8 +263,7 @@ std::function<int()> add_bench(CLI::App& app) {
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--groups", o.open.groups.groups, "numbers of KV groups to measure, one after the other (8,4,1)");
-  command->add_option("--method", o.open.groups.method, "how heads are merged: mean, first, random")
-      ->capture_default_str();
+  o.open.groups.add_method_options(*command);
   command->add_flag("--kernel-times", o.kernel_times, "device time of every kernel of a step (needs timestamps)");
   command->add_option("--compare", o.compare, "two files of -o json: what changed, and whether it is noise")
       ->expected(2);

@@ -65,11 +65,12 @@ int chat_on_terminal(const OpenModel& opened, const ChatOptions& options) {
     if (line.empty()) continue;
     if (line.starts_with("/groups ")) {
       try {
-        const GroupPlan plan = GroupPlan::contiguous(config, GroupPlan::parse_groups(line.substr(8)),
-                                                     pool_method_from_name(options.open.groups.method));
-        groupings.push_back(std::make_unique<Grouping>(*opened.model, plan));
+        GroupsChoice choice = options.open.groups;
+        choice.groups = line.substr(8);
+        const auto groups = choice.per_layer(config);
+        groupings.push_back(make_grouping(opened, choice, groups, options.open.device.quiet));
         session.regroup(*groupings.back(), RegroupMode::kReprefill);
-        note(fmt::format("G is {} now, the KV cache takes {}", groups_text(plan.groups()),
+        note(fmt::format("G is {} now, the KV cache takes {}", groups_text(groups),
                          human_bytes(session.cache().bytes())));
       } catch (const Error& error) {
         note(error.what());

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "converter/merge.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/locate_model.h"
 
@@ -131,7 +132,22 @@ void GroupsChoice::add_options(CLI::App& command) {
 }
 
 void GroupsChoice::add_method_options(CLI::App& command) {
-  command.add_option("--method", method, "how heads are merged: mean (the paper's), first, random")
+  std::vector<std::string_view> names;
+  for (const MergeMethod* known : merge_methods()) names.push_back(known->name);
+  command
+      .add_option("--method", method,
+                  fmt::format("how heads are merged: {} or auto; mean (the paper's), first and random are instant, "
+                              "what the others make is kept for the next time",
+                              fmt::join(names, ", ")))
+      ->capture_default_str();
+  add_calibration_options(command);
+}
+
+void GroupsChoice::add_calibration_options(CLI::App& command) {
+  command.add_option("--calibrate", calibrate,
+                     "text for methods that look at activations (default: text that the model writes itself)");
+  command.add_option("--calibration-tokens", calibration_tokens, "how much text they look at")
+      ->check(CLI::Range(2u, 1u << 24))
       ->capture_default_str();
 }
 

@@ -56,14 +56,17 @@ struct DeviceChoice {
   KernelProfile profile(const Device& device) const;
 };
 
-// --groups, --method
+// --groups, --method, --calibrate, --calibration-tokens
 struct GroupsChoice {
   std::string groups, method = "mean";
-  std::uint64_t seed = 0;
+  std::uint64_t seed = 0;  // of the method random
+  std::string calibrate;   // a text file; empty: text sampled from the model
+  std::uint32_t calibration_tokens = 10240;
 
   void add_options(CLI::App& command);
-  // All but --groups, for commands that take several.
+  // All but --groups, for commands that take several; and all but --groups and --method.
   void add_method_options(CLI::App& command);
+  void add_calibration_options(CLI::App& command);
   // One number per layer; without --groups those of the checkpoint. Throws kUsage.
   std::vector<std::uint32_t> per_layer(const ModelConfig& config) const;
 };

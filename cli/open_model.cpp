@@ -1,5 +1,6 @@
 #include "cli/open_model.h"
 
+#include "converter/live_grouping.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
@@ -20,8 +21,10 @@ OpenModel open_model(const OpenOptions& options) {
   opened.outline = read_outline(opened.file);
   const ModelConfig& config = opened.outline.config;
   check_cache_type(config, cache_type);
-  pool_method_from_name(options.groups.method);
   const std::vector<std::uint32_t> groups = options.groups.per_layer(config);
+  if (!is_instant(options.groups.method)) {
+    check_settings(opened.file, opened.outline, {.method = options.groups.method, .groups = groups});
+  }
   opened.tokenizer = load_tokenizer(opened.file, config.vocabulary);
   if (opened.tokenizer && !opened.tokenizer->warning().empty() && !options.device.quiet)
     note(opened.tokenizer->warning());
@@ -38,14 +41,30 @@ OpenModel open_model(const OpenOptions& options) {
   opened.model = Model::load(*opened.device, opened.profile, opened.file, progress_on_stderr(options.device.quiet),
                              &interrupt_flag());
   opened.grouping = make_grouping(opened, options.groups, groups, options.device.quiet);
+  if (is_instant(options.groups.method) && !opened.grouping->is_identity() && !options.device.quiet) {
+    note(
+        fmt::format("{} pooling is instant, but without training it costs much quality (`regroup eval --groups {}` "
+                    "measures it); --method auto loses far less and takes its time only once",
+                    options.groups.method, groups_text(groups)));
+  }
   return opened;
 }
 
 std::unique_ptr<Grouping> make_grouping(const OpenModel& opened, const GroupsChoice& choice,
-                                        const std::vector<std::uint32_t>& groups, bool) {
-  return std::make_unique<Grouping>(
-      *opened.model,
-      GroupPlan::contiguous(opened.outline.config, groups, pool_method_from_name(choice.method), choice.seed));
+                                        const std::vector<std::uint32_t>& groups, bool quiet) {
+  LiveGrouping job{.file = opened.file,
+                   .outline = opened.outline,
+                   .model = *opened.model,
+                   .tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr,
+                   .settings = {.method = choice.method, .groups = groups},
+                   .cache_folder = cache_directory(),
+                   .progress = progress_on_stderr(quiet),
+                   .cancel = &interrupt_flag()};
+  if (is_instant(choice.method)) job.settings.seed = choice.seed;
+  if (!choice.calibrate.empty()) job.calibration_text = read_text_file(choice.calibrate);
+  job.calibration.tokens = choice.calibration_tokens;
+  if (!quiet) job.remark = note;
+  return make_live_grouping(job);
 }
 
 }  // namespace regroup::cli

@@ -70,7 +70,7 @@ Json run_json(const RunOptions& options, const OpenModel& opened, std::uint32_t 
           {"kv_type", options.open.kv},
           {"weights_bytes", opened.model->weights_bytes()},
           {"groups", groups},
-          {"method", opened.grouping->plan().is_identity() ? Json(nullptr) : Json(options.open.groups.method)},
+          {"method", opened.grouping->is_identity() ? Json(nullptr) : Json(options.open.groups.method)},
           {"context", context},
           {"temperature", options.sampling.temperature},
           {"kernels", opened.profile.name},

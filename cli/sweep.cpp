@@ -184,6 +184,7 @@ std::function<int()> add_sweep(CLI::App& app) {
   command->add_option("--csv", o.csv, "also write the rows to this CSV file");
   command->add_option("--svg", o.svg, "also draw time and quality against G to this SVG file");
   command->add_flag("--json", o.json, "one JSON document on stdout");
+  o.open.groups.add_calibration_options(*command);
   o.open.device.add_options(*command);
   return [options] { return sweep(*options); };
 }

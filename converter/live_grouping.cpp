@@ -1,0 +1,173 @@
+#include "converter/live_grouping.h"
+
+#include <algorithm>
+#include <system_error>
+
+#include "converter/convert_checkpoint.h"
+#include "converter/grouping_file.h"
+#include "converter/merge.h"
+#include "runtime/core/error.h"
+#include "runtime/core/sha256.h"
+
+namespace regroup {
+namespace {
+
+// Raised when methods change what they make of the same input.
+constexpr int kRecipe = 1;
+
+std::string digest_of(std::string_view text) {
+  Sha256 digest;
+  digest.add(std::as_bytes(std::span(text)));
+  return digest.finish();
+}
+
+// Names the result: the source's weights, the plan, the method and its settings. Calibration counts where it is used.
+std::string key_of(const LiveGrouping& job) {
+  const MergeSettings& s = job.settings;
+  std::string text = fmt::format("recipe {}\nmodel {}\nmethod {}\ngroups {}\ngrouping {}\nseed {}\n", kRecipe,
+                                 checksum(job.file, job.progress, job.cancel), s.method, fmt::join(s.groups, ","),
+                                 static_cast<int>(s.grouping), s.seed);
+  if (needs_calibration(s.method)) {
+    text += fmt::format("calibration {} of {} held out {} from {}\n", job.calibration.tokens,
+                        job.calibration.sequence_length, job.calibration.held_out_share,
+                        job.calibration_text ? digest_of(*job.calibration_text) : "the model");
+  }
+  return digest_of(text);
+}
+
+std::filesystem::path path_of(const LiveGrouping& job, const std::string& key) {
+  return job.cache_folder / "groupings" / (key.substr(0, 32) + ".grouping");
+}
+
+// The precision on the device: what a quantised source gives in f16 is exact enough.
+WeightFormat stored_format(const Model& model) {
+  return model.layer(0).query.matrix.format == WeightFormat::kF32 ? WeightFormat::kF32 : WeightFormat::kF16;
+}
+
+CalibrationText calibration_for(const LiveGrouping& job) {
+  const ModelConfig& config = job.outline.config;
+  if (job.calibration_text) {
+    if (job.tokenizer == nullptr) {
+      throw_error(ErrorCode::kUsage, "{} has no tokenizer, so that no text can be used for calibration",
+                  job.file.path().string());
+    }
+    return calibration_from_text(*job.tokenizer, config, *job.calibration_text, job.calibration);
+  }
+  std::uint32_t first = 0;
+  if (job.tokenizer != nullptr) first = job.tokenizer->bos().value_or(job.tokenizer->eos().value_or(0));
+  return calibration_sampled(job.model, first, job.calibration, job.settings.seed, job.progress, job.cancel);
+}
+
+std::unique_ptr<Grouping> own_grouping(const LiveGrouping& job) {
+  return std::make_unique<Grouping>(job.model, GroupPlan::identity(job.outline.config));
+}
+
+std::unique_ptr<Grouping> from_cache(const LiveGrouping& job, const std::filesystem::path& path,
+                                     const std::string& key) {
+  std::error_code error;
+  if (job.cache_folder.empty() || !std::filesystem::exists(path, error)) return nullptr;
+  try {
+    auto grouping = own_grouping(job);
+    read_grouping_file(path, key, job.outline.config,
+                       [&](const StoredLayer& layer) { grouping->replace(layer.layer, layer.projections()); });
+    return grouping;
+  } catch (const Error& problem) {
+    if (problem.code() != ErrorCode::kBadModel && problem.code() != ErrorCode::kFailed) throw;
+    if (job.remark) job.remark(fmt::format("{}; it is not used, and made again", problem.what()));
+    return nullptr;
+  }
+}
+
+// Writes the cache file beside the merging; a full disk ends only the writing.
+class CacheWriter {
+ public:
+  CacheWriter(const LiveGrouping& job, const std::filesystem::path& path, const std::string& key, WeightFormat format,
+              std::uint32_t layers)
+      : job_(job), path_(path) {
+    if (job.cache_folder.empty()) return;
+    attempt([&] {
+      std::filesystem::create_directories(path.parent_path());
+      writer_.emplace(path, key, format, layers);
+    });
+  }
+  void add(const StoredLayer& layer) {
+    if (writer_) attempt([&] { writer_->add(layer); });
+  }
+  void finish() {
+    if (writer_) attempt([&] { writer_->finish(); });
+  }
+
+ private:
+  template <typename Work>
+  void attempt(const Work& work) {
+    try {
+      work();
+    } catch (const std::exception& problem) {
+      writer_.reset();
+      if (job_.remark) {
+        job_.remark(fmt::format("the merged layers are not kept in {}: {}", escaped(path_.string()), problem.what()));
+      }
+    }
+  }
+
+  const LiveGrouping& job_;
+  std::filesystem::path path_;
+  std::optional<GroupingFileWriter> writer_;
+};
+
+}  // namespace
+
+bool is_instant(std::string_view method) {
+  return method == "mean" || method == "first" || method == "random";
+}
+
+std::filesystem::path live_grouping_path(const LiveGrouping& job) {
+  return path_of(job, key_of(job));
+}
+
+std::unique_ptr<Grouping> make_live_grouping(const LiveGrouping& job) {
+  const ModelConfig& config = job.outline.config;
+  const MergeSettings& settings = job.settings;
+  if (is_instant(settings.method)) {
+    return std::make_unique<Grouping>(
+        job.model,
+        GroupPlan::contiguous(config, settings.groups, pool_method_from_name(settings.method), settings.seed));
+  }
+  check_settings(job.file, job.outline, settings);
+  const auto merged_layers = static_cast<std::uint32_t>(std::count_if(
+      config.layers.begin(), config.layers.end(),
+      [&, l = std::size_t{0}](const LayerConfig& layer) mutable { return layer.kv_heads != settings.groups[l++]; }));
+  if (merged_layers == 0) return own_grouping(job);
+
+  const std::string key = key_of(job);
+  const std::filesystem::path path = path_of(job, key);
+  if (auto cached = from_cache(job, path, key)) return cached;
+  if (job.remark) {
+    job.remark(
+        fmt::format("merging {} layers by {}; the result is kept for the next time", merged_layers, settings.method));
+  }
+  std::optional<CalibrationText> text;
+  if (needs_calibration(settings.method)) text = calibration_for(job);
+  auto grouping = own_grouping(job);
+  const WeightFormat format = stored_format(job.model);
+  CacheWriter writer(job, path, key, format, merged_layers);
+  convert_layers({.file = job.file,
+                  .outline = job.outline,
+                  .settings = settings,
+                  .text = text ? &*text : nullptr,
+                  .device = &job.model.device(),
+                  .profile = job.model.profile(),
+                  .sink =
+                      [&](const MergedLayer& layer) {
+                        if (!layer.is_merged()) return;
+                        const StoredLayer stored = store_layer(layer, format);
+                        grouping->replace(layer.layer, stored.projections());
+                        writer.add(stored);
+                      },
+                  .progress = job.progress,
+                  .cancel = job.cancel});
+  writer.finish();
+  return grouping;
+}
+
+}  // namespace regroup

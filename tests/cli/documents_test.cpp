@@ -172,6 +172,28 @@ TEST_F(DocumentsTest, EvalAgainstAnotherModel) {
   EXPECT_LT(cache["kl_mean"].get<double>(), 0.5);
 }
 
+TEST_F(DocumentsTest, MergedLayersAreKeptForTheSecondRun) {
+  const std::vector<std::string> arguments = {"run", "-m",       bundled(),  "-p", "Once upon a time", "-n", "8",
+                                              "-s",  "1",        "--temp",   "0",  "--groups",         "2",  "-c",
+                                              "64",  "--method", "mean-norm"};
+  const Outcome first = run(arguments);
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_NE(first.err.find("merging 4 layers by mean-norm"), std::string::npos) << first.err;
+  const Outcome second = run(arguments);
+  EXPECT_EQ(second.code, 0);
+  EXPECT_EQ(second.err.find("merging"), std::string::npos) << second.err;
+  EXPECT_EQ(second.out, first.out);
+  // Every other method says what it costs, and is a different model.
+  std::vector<std::string> pooled = arguments;
+  pooled.back() = "mean";
+  const Outcome mean = run(pooled);
+  EXPECT_NE(mean.err.find("costs much quality"), std::string::npos) << mean.err;
+  const Json eval = document({"eval", "-q", "-m", bundled(), "-f", REGROUP_SOURCE_DIR "/tests/data/golden/said-8.json",
+                              "--groups", "2", "--method", "mean-norm"});
+  EXPECT_EQ(eval["method"], "mean-norm");
+  EXPECT_GT(eval["kl_mean"].get<double>(), 0.0);
+}
+
 TEST_F(DocumentsTest, SweepHasARowForEverySetting) {
   std::ofstream(file("text.txt"), std::ios::binary) << recorded_evaluation()["text"].get<std::string>().substr(0, 300);
   const std::string csv = file("sweep.csv"), svg = file("sweep.svg");

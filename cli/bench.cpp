@@ -74,6 +74,12 @@ std::unique_ptr<Grouping> bench_grouping(const BenchModel& bench, const OpenOpti
       bench.model(), GroupPlan::contiguous(bench.model().config(), groups, pool_method_from_name(open.groups.method)));
 }
 
+CacheType cache_type_of(const std::string& name) {
+  OpenOptions options;
+  options.kv = name;
+  return options.cache_type();
+}
+
 // All rows of one grouping and cache type.
 class Bench {
  public:

@@ -36,7 +36,6 @@ std::vector<std::uint32_t> Conversation::user_turn(const std::string& text) {
 }
 
 int chat_on_terminal(const OpenModel& opened, const ChatOptions& options) {
-  const ModelConfig& config = opened.outline.config;
   Conversation conversation(*opened.tokenizer, options.system, options.open.device.quiet);
   std::vector<std::unique_ptr<Grouping>> groupings;  // those chosen on the way; the session refers to the last
   Session session(
@@ -67,7 +66,7 @@ int chat_on_terminal(const OpenModel& opened, const ChatOptions& options) {
       try {
         GroupsChoice choice = options.open.groups;
         choice.groups = line.substr(8);
-        const auto groups = choice.per_layer(config);
+        const auto groups = resolve_groups(opened, choice, options.open.device.quiet);
         groupings.push_back(make_grouping(opened, choice, groups, options.open.device.quiet));
         session.regroup(*groupings.back(), RegroupMode::kReprefill);
         note(fmt::format("G is {} now, the KV cache takes {}", groups_text(groups),

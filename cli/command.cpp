@@ -127,7 +127,8 @@ KernelProfile DeviceChoice::profile(const Device& device) const {
 }
 
 void GroupsChoice::add_options(CLI::App& command) {
-  command.add_option("--groups", groups, "KV groups: one number for all layers (4), or one per layer (8,8,4,2)");
+  command.add_option("--groups", groups,
+                     "KV groups: one number for all layers (4), one per layer (8,8,4,2), or budget:BYTES_PER_TOKEN");
   add_method_options(command);
 }
 
@@ -151,8 +152,20 @@ void GroupsChoice::add_calibration_options(CLI::App& command) {
       ->capture_default_str();
 }
 
+std::optional<std::uint64_t> GroupsChoice::budget() const {
+  constexpr std::string_view kBudget = "budget:";
+  if (!groups.starts_with(kBudget)) return std::nullopt;
+  const std::string_view number = std::string_view(groups).substr(kBudget.size());
+  std::uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), bytes);
+  if (error != std::errc{} || end != number.data() + number.size() || bytes == 0) {
+    throw_error(ErrorCode::kUsage, "--groups {}: expected budget:BYTES_PER_TOKEN, as budget:12288", escaped(groups));
+  }
+  return bytes;
+}
+
 std::vector<std::uint32_t> GroupsChoice::per_layer(const ModelConfig& config) const {
-  if (groups.empty()) return GroupPlan::identity(config).groups();
+  if (groups.empty() || budget()) return GroupPlan::identity(config).groups();
   return GroupPlan::contiguous(config, GroupPlan::parse_groups(groups), PoolMethod::kMean).groups();
 }
 

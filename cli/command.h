@@ -67,7 +67,9 @@ struct GroupsChoice {
   // All but --groups, for commands that take several; and all but --groups and --method.
   void add_method_options(CLI::App& command);
   void add_calibration_options(CLI::App& command);
-  // One number per layer; without --groups those of the checkpoint. Throws kUsage.
+  // BYTES of --groups budget:BYTES. Throws kUsage when it is no number.
+  std::optional<std::uint64_t> budget() const;
+  // One number per layer; without --groups, or with a budget, those of the checkpoint. Throws kUsage.
   std::vector<std::uint32_t> per_layer(const ModelConfig& config) const;
 };
 

@@ -56,7 +56,7 @@ int eval(const EvalOptions& given) {
   const OpenModel opened = open_model(options.open);
   const ModelConfig& config = opened.outline.config;
   const bool quiet = options.open.device.quiet;
-  const auto settings = group_settings(options.groups, config);
+  const auto settings = group_settings(options.groups, opened, options.open.groups, quiet);
   const EvaluationText cut = cut_for_evaluation(opened, text, options.open.context);
 
   std::optional<BaselineModel> other;

@@ -7,8 +7,9 @@
 
 namespace regroup::cli {
 
-std::vector<std::vector<std::uint32_t>> group_settings(const std::vector<std::string>& options,
-                                                       const ModelConfig& config) {
+std::vector<std::vector<std::uint32_t>> group_settings(const std::vector<std::string>& options, const OpenModel& opened,
+                                                       const GroupsChoice& choice, bool quiet) {
+  const ModelConfig& config = opened.outline.config;
   std::vector<std::vector<std::uint32_t>> settings;
   const auto add = [&](const std::vector<std::uint32_t>& groups) {
     settings.push_back(GroupPlan::contiguous(config, groups, PoolMethod::kMean).groups());
@@ -16,6 +17,12 @@ std::vector<std::vector<std::uint32_t>> group_settings(const std::vector<std::st
   for (const std::string& option : options) {
     if (option == "all") {
       for (const std::uint32_t g : possible_groups(config)) add({g});
+      continue;
+    }
+    GroupsChoice one = choice;
+    one.groups = option;
+    if (one.budget()) {
+      add(resolve_groups(opened, one, quiet));
       continue;
     }
     const std::vector<std::uint32_t> numbers = GroupPlan::parse_groups(option);

@@ -14,10 +14,10 @@
 namespace regroup::cli {
 
 // One list per setting, each with one number per layer. An option is one number, one number per layer, "all" (every
-// number of groups that divides the heads of all layers), or, where its length is not the number of layers, several
-// numbers that are settings of their own. None: the checkpoint's own. Throws kUsage.
-std::vector<std::vector<std::uint32_t>> group_settings(const std::vector<std::string>& options,
-                                                       const ModelConfig& config);
+// number of groups that divides the heads of all layers), a budget, or, where its length is not the number of layers,
+// several numbers that are settings of their own. None: the checkpoint's own. Throws kUsage.
+std::vector<std::vector<std::uint32_t>> group_settings(const std::vector<std::string>& options, const OpenModel& opened,
+                                                       const GroupsChoice& choice, bool quiet);
 
 // -c as the length of a chunk: where it was not given, 512 or the trained context.
 void set_default_chunk(OpenOptions& options);

@@ -8,6 +8,27 @@
 
 namespace regroup::cli {
 
+namespace {
+
+LiveGrouping live_grouping(const OpenModel& opened, const GroupsChoice& choice,
+                           const std::vector<std::uint32_t>& groups, bool quiet) {
+  LiveGrouping job{.file = opened.file,
+                   .outline = opened.outline,
+                   .model = *opened.model,
+                   .tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr,
+                   .settings = {.method = choice.method, .groups = groups},
+                   .cache_folder = cache_directory(),
+                   .progress = progress_on_stderr(quiet),
+                   .cancel = &interrupt_flag()};
+  if (is_instant(choice.method)) job.settings.seed = choice.seed;
+  if (!choice.calibrate.empty()) job.calibration_text = read_text_file(choice.calibrate);
+  job.calibration.tokens = choice.calibration_tokens;
+  if (!quiet) job.remark = note;
+  return job;
+}
+
+}  // namespace
+
 CacheType OpenOptions::cache_type() const {
   const auto type = cache_type_from_name(kv);
   if (!type)
@@ -21,7 +42,7 @@ OpenModel open_model(const OpenOptions& options) {
   opened.outline = read_outline(opened.file);
   const ModelConfig& config = opened.outline.config;
   check_cache_type(config, cache_type);
-  const std::vector<std::uint32_t> groups = options.groups.per_layer(config);
+  std::vector<std::uint32_t> groups = options.groups.per_layer(config);
   if (!is_instant(options.groups.method)) {
     check_settings(opened.file, opened.outline, {.method = options.groups.method, .groups = groups});
   }
@@ -40,6 +61,7 @@ OpenModel open_model(const OpenOptions& options) {
   require_fit(memory, config, cache_type);
   opened.model = Model::load(*opened.device, opened.profile, opened.file, progress_on_stderr(options.device.quiet),
                              &interrupt_flag());
+  groups = resolve_groups(opened, options.groups, options.device.quiet);
   opened.grouping = make_grouping(opened, options.groups, groups, options.device.quiet);
   if (is_instant(options.groups.method) && !opened.grouping->is_identity() && !options.device.quiet) {
     note(
@@ -50,21 +72,15 @@ OpenModel open_model(const OpenOptions& options) {
   return opened;
 }
 
+std::vector<std::uint32_t> resolve_groups(const OpenModel& opened, const GroupsChoice& choice, bool quiet) {
+  const std::vector<std::uint32_t> groups = choice.per_layer(opened.outline.config);
+  const auto budget = choice.budget();
+  return budget ? groups_for_budget(live_grouping(opened, choice, groups, quiet), *budget) : groups;
+}
+
 std::unique_ptr<Grouping> make_grouping(const OpenModel& opened, const GroupsChoice& choice,
                                         const std::vector<std::uint32_t>& groups, bool quiet) {
-  LiveGrouping job{.file = opened.file,
-                   .outline = opened.outline,
-                   .model = *opened.model,
-                   .tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr,
-                   .settings = {.method = choice.method, .groups = groups},
-                   .cache_folder = cache_directory(),
-                   .progress = progress_on_stderr(quiet),
-                   .cancel = &interrupt_flag()};
-  if (is_instant(choice.method)) job.settings.seed = choice.seed;
-  if (!choice.calibrate.empty()) job.calibration_text = read_text_file(choice.calibrate);
-  job.calibration.tokens = choice.calibration_tokens;
-  if (!quiet) job.remark = note;
-  return make_live_grouping(job);
+  return make_live_grouping(live_grouping(opened, choice, groups, quiet));
 }
 
 }  // namespace regroup::cli

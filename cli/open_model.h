@@ -40,6 +40,10 @@ struct OpenOptions {
 // Throws what the layers throw. Prints the memory plan on stderr unless quiet.
 OpenModel open_model(const OpenOptions& options);
 
+// The groups that `choice` asks for, one number per layer; a budget is shared out among the layers by what each would
+// lose. Throws kUsage.
+std::vector<std::uint32_t> resolve_groups(const OpenModel& opened, const GroupsChoice& choice, bool quiet);
+
 // The grouping with `groups` (one number per layer) by the chosen method. Throws kUsage, kOutOfMemory.
 std::unique_ptr<Grouping> make_grouping(const OpenModel& opened, const GroupsChoice& choice,
                                         const std::vector<std::uint32_t>& groups, bool quiet);

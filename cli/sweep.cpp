@@ -68,7 +68,7 @@ std::vector<SweepRow> sweep_rows(const OpenModel& opened, const SweepOptions& op
   const bool quiet = options.open.device.quiet;
   const CacheType cache_type = options.open.cache_type();
   const Contestant baseline{*opened.model, *opened.grouping, CacheType::kF32};
-  const auto settings = group_settings(options.groups, config);
+  const auto settings = group_settings(options.groups, opened, options.open.groups, quiet);
   std::vector<SweepRow> rows;
   bool original_done = false;
   for (const std::string& method : options.methods) {

@@ -3,17 +3,24 @@
 #include <algorithm>
 #include <system_error>
 
+#include "converter/budget.h"
 #include "converter/convert_checkpoint.h"
 #include "converter/grouping_file.h"
+#include "converter/measure_damage.h"
 #include "converter/merge.h"
 #include "runtime/core/error.h"
 #include "runtime/core/sha256.h"
+#include "runtime/file/atomic_file.h"
+#include "runtime/file/mapped_file.h"
 
 namespace regroup {
 namespace {
 
 // Raised when methods change what they make of the same input.
 constexpr int kRecipe = 1;
+
+// By which measure_damage judges layers; it needs calibration.
+constexpr std::string_view kBudgetMethod = "svd";
 
 std::string digest_of(std::string_view text) {
   Sha256 digest;
@@ -56,6 +63,23 @@ CalibrationText calibration_for(const LiveGrouping& job) {
   std::uint32_t first = 0;
   if (job.tokenizer != nullptr) first = job.tokenizer->bos().value_or(job.tokenizer->eos().value_or(0));
   return calibration_sampled(job.model, first, job.calibration, job.settings.seed, job.progress, job.cancel);
+}
+
+// What an earlier run planned, if it is there and fits the model; at most a few numbers per layer are read.
+std::optional<std::vector<std::uint32_t>> kept_groups(const LiveGrouping& job, const std::filesystem::path& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error || size == 0 || size > job.outline.config.layers.size() * 5) return std::nullopt;
+  try {
+    const MappedFile file = MappedFile::open(path);
+    const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+    const auto groups = GroupPlan::parse_groups(text);
+    if (groups.size() != job.outline.config.layers.size()) return std::nullopt;
+    return GroupPlan::contiguous(job.outline.config, groups, PoolMethod::kMean).groups();
+  } catch (const Error& problem) {
+    if (job.remark) job.remark(fmt::format("{} is not used: {}", escaped(path.string()), problem.what()));
+    return std::nullopt;
+  }
 }
 
 std::unique_ptr<Grouping> own_grouping(const LiveGrouping& job) {
@@ -119,6 +143,39 @@ class CacheWriter {
 
 bool is_instant(std::string_view method) {
   return method == "mean" || method == "first" || method == "random";
+}
+
+std::vector<std::uint32_t> groups_for_budget(const LiveGrouping& job, std::uint64_t bytes_per_token) {
+  LiveGrouping named = job;
+  named.settings = {.method = std::string(kBudgetMethod)};
+  named.settings.groups = {};
+  const std::string key = digest_of(fmt::format("budget {} of {}", bytes_per_token, key_of(named)));
+  const std::filesystem::path path = path_of(job, key).replace_extension(".groups");
+  if (!job.cache_folder.empty()) {
+    if (auto kept = kept_groups(job, path)) return *kept;
+  }
+  const CalibrationText text = calibration_for(job);
+  const auto options = measure_damage({.file = job.file,
+                                       .outline = job.outline,
+                                       .text = text,
+                                       .device = job.model.device(),
+                                       .profile = job.model.profile(),
+                                       .progress = job.progress,
+                                       .cancel = job.cancel});
+  const BudgetPlan plan = plan_for_budget(options, bytes_per_token);
+  if (!job.cache_folder.empty()) {
+    const std::string line = fmt::format("{}", fmt::join(plan.groups, ","));
+    try {
+      std::filesystem::create_directories(path.parent_path());
+      AtomicFile file(path, Overwrite::kYes);
+      file.write(std::as_bytes(std::span(line)));
+      file.close();
+      file.commit();
+    } catch (const std::exception& problem) {
+      if (job.remark) job.remark(fmt::format("the plan is not kept: {}", problem.what()));
+    }
+  }
+  return plan.groups;
 }
 
 std::filesystem::path live_grouping_path(const LiveGrouping& job) {

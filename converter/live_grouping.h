@@ -42,6 +42,11 @@ struct LiveGrouping {
 // calibration text), kInterrupted, kOutOfMemory. A cache file that is damaged or cannot be written is no failure.
 std::unique_ptr<Grouping> make_live_grouping(const LiveGrouping& job);
 
+// The numbers of groups, one per layer, that lose least within a budget of cache bytes per token (in a cache of f16),
+// by measured damage on the calibration text of `job`, whose groups do not count; kept in the cache folder, too. Throws
+// kUsage when even one group per layer takes more.
+std::vector<std::uint32_t> groups_for_budget(const LiveGrouping& job, std::uint64_t bytes_per_token);
+
 // Where make_live_grouping keeps what it made for this job: named by everything that the result depends on.
 std::filesystem::path live_grouping_path(const LiveGrouping& job);
 

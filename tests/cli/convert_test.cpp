@@ -2,7 +2,6 @@
 #include <sys/resource.h>
 
 #include <fstream>
-#include <iterator>
 
 #include "tests/cli/program.h"
 
@@ -11,11 +10,6 @@ namespace {
 
 std::string checkpoint(const std::string& relative) {
   return REGROUP_SOURCE_DIR "/tests/data/checkpoints/" + relative;
-}
-
-std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 class ConvertProgramTest : public ProgramTest {};

@@ -47,7 +47,9 @@ TEST_F(ConvertProgramTest, MistakesAreUsageErrors) {
     EXPECT_FALSE(std::filesystem::exists(out));
   }
   EXPECT_EQ(run({"convert", "-i", gqa, "-o", gqa, "--groups", "1", "--method", "mean", "--force"}).code, 2);
-  EXPECT_EQ(run({"convert", "-i", file("absent").string(), "-o", out, "--groups", "1"}).code, 2);
+  // As for every command: a path that is not there fails, it is no mistake of usage.
+  EXPECT_EQ(run({"convert", "-i", file("absent").string(), "-o", out, "--groups", "1"}).code, 1);
+  EXPECT_FALSE(std::filesystem::exists(out));
 }
 
 TEST_F(ConvertProgramTest, DryRunWritesNothing) {

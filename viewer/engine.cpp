@@ -194,7 +194,12 @@ void Engine::lose_device() {
 
 // The trace knows everything that the run was: the model is opened again, its tokens are fed again by the next step.
 void Engine::restore() {
-  if (reopen_.empty()) return;
+  if (reopen_.empty()) {
+    publish([](AppState& state) {
+      if (state.phase == Phase::kLoading) state.phase = Phase::kEmpty;
+    });
+    return;
+  }
   const bool replay = peek([](const AppState& state) { return state.phase == Phase::kReplay; });
   const CacheType type = peek([](const AppState& state) { return state.settings.cache_type; });
   opened_ = open_model(*device_, reopen_, type, progress("opening the model again"), &cancel_);

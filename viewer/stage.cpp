@@ -72,6 +72,11 @@ void Stage::recover() {
   screen_ = make_screen_(gpu_);
   app_.screen_changed();
   app_.draw_more_frames();
+  {
+    // Opening the model again takes many frames; the next of them must not take the device for lost once more.
+    const std::lock_guard lock(shared_.mutex);
+    if (shared_.state.phase == Phase::kLost) shared_.state.phase = Phase::kLoading;
+  }
   engine_.attach(gpu_.device());
   dirty_ = true;
 }

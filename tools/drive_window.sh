@@ -29,7 +29,16 @@ window=$(timeout 60 xdotool search --sync --onlyvisible --name '^regroup$' | hea
 [ -n "$window" ] || fail "no window appeared"
 sleep 6
 key() { xdotool key --window "$window" "$@"; sleep "${pause:-1}"; }
-picture() { key F12; sleep 2; newest=$(ls -t regroup-*.png 2>/dev/null | head -1); [ -n "$newest" ] || fail "F12 saved no picture"; mv "$newest" "$1"; }
+# A busy machine may take a while to show a key's effect.
+picture() {
+  key F12
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    newest=$(ls -t regroup-*.png 2>/dev/null | head -1)
+    if [ -n "$newest" ]; then mv "$newest" "$1"; return; fi
+    sleep 1
+  done
+  fail "F12 saved no picture: $(cat "$work/stderr")"
+}
 
 xdotool windowfocus "$window" 2>/dev/null || true
 key p

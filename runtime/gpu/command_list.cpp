@@ -54,11 +54,14 @@ CommandList::~CommandList() {
   }
 }
 
-CommandList::Segment& CommandList::recording_segment(double next_ms) {
+CommandList::Segment& CommandList::recording_segment(const NominalCost& next) {
   REGROUP_CHECK(!ended_);
-  const double limit = device_.budget().max_ms();
-  if (recording_ && segments_.back()->estimated_ms + next_ms > limit && segments_.back()->estimated_ms > 0)
-    end_segment();
+  const SubmitBudget& budget = device_.budget();
+  if (recording_) {
+    NominalCost together = segments_.back()->cost;
+    together += next;
+    if (budget.estimate_ms(together) > budget.max_ms() && segments_.back()->cost.launch_ms > 0) end_segment();
+  }
   if (!recording_) {
     std::unique_ptr<Segment> segment;
     if (!spare_segments_.empty()) {
@@ -77,7 +80,7 @@ CommandList::Segment& CommandList::recording_segment(double next_ms) {
       check_result(vkCreateFence(device_.handle(), &fence_info, nullptr, &fence), "creating a fence");
       segment->fence = FenceHandle(device_.handle(), fence);
     }
-    segment->estimated_ms = 0;
+    segment->cost = {};
     VkCommandBufferBeginInfo begin{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
     check_result(vkBeginCommandBuffer(segment->commands, &begin), "beginning a command buffer");
     if (segments_.empty()) {
@@ -88,7 +91,7 @@ CommandList::Segment& CommandList::recording_segment(double next_ms) {
     segments_.push_back(std::move(segment));
     recording_ = true;
   }
-  segments_.back()->estimated_ms += next_ms;
+  segments_.back()->cost += next;
   return *segments_.back();
 }
 
@@ -99,7 +102,7 @@ void CommandList::end_segment() {
 
 void CommandList::end_recording() {
   if (ended_ || segments_.empty()) return;
-  if (!recording_) recording_segment(0);
+  if (!recording_) recording_segment({});
   barrier(segments_.back()->commands, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
   end_segment();
   ended_ = true;
@@ -200,7 +203,7 @@ void CommandList::dispatch(const Kernel& kernel, std::span<const Bind> bindings,
     if (declared.reads) reads.push_back(touched);
     if (declared.writes) writes.push_back(touched);
   }
-  const VkCommandBuffer commands = recording_segment(device_.budget().estimate_ms(work)).commands;
+  const VkCommandBuffer commands = recording_segment(device_.budget().cost(work)).commands;
   before_access(commands, reads, writes);
   vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, kernel.pipeline());
   if (!kernel.interface().bindings.empty()) {
@@ -226,7 +229,7 @@ void CommandList::copy(const BufferView& from, const BufferView& to) {
   REGROUP_CHECK(from.size_bytes == to.size_bytes && from.offset_bytes + from.size_bytes <= from.buffer->size_bytes() &&
                 to.offset_bytes + to.size_bytes <= to.buffer->size_bytes());
   const VkCommandBuffer commands =
-      recording_segment(device_.budget().estimate_ms({.bytes = 2.0 * static_cast<double>(from.size_bytes)})).commands;
+      recording_segment(device_.budget().cost({.bytes = 2.0 * static_cast<double>(from.size_bytes)})).commands;
   const Touched read{from.buffer->handle(), from.offset_bytes, from.offset_bytes + from.size_bytes};
   const Touched write{to.buffer->handle(), to.offset_bytes, to.offset_bytes + to.size_bytes};
   before_access(commands, {&read, 1}, {&write, 1});
@@ -236,7 +239,7 @@ void CommandList::copy(const BufferView& from, const BufferView& to) {
 
 void CommandList::fill(const BufferView& to, std::uint32_t word) {
   const VkCommandBuffer commands =
-      recording_segment(device_.budget().estimate_ms({.bytes = static_cast<double>(to.size_bytes)})).commands;
+      recording_segment(device_.budget().cost({.bytes = static_cast<double>(to.size_bytes)})).commands;
   const Touched write{to.buffer->handle(), to.offset_bytes, to.offset_bytes + to.size_bytes};
   before_access(commands, {}, {&write, 1});
   vkCmdFillBuffer(commands, to.buffer->handle(), to.offset_bytes, to.size_bytes, word);
@@ -282,7 +285,7 @@ void CommandList::run(const CancelFlag* cancel) {
     if (done == submitted) throw_error(ErrorCode::kInterrupted, "stopped before the work was complete");
     wait_segment(*segments_[done]);
     const auto now = Clock::now();
-    device_.budget().learn(segments_[done]->estimated_ms,
+    device_.budget().learn(segments_[done]->cost,
                            std::chrono::duration<double, std::milli>(now - previous_end).count());
     previous_end = now;
   }

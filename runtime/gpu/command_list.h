@@ -76,7 +76,7 @@ class CommandList {
   struct Segment {
     VkCommandBuffer commands = VK_NULL_HANDLE;
     FenceHandle fence;
-    double estimated_ms = 0;
+    NominalCost cost;
     bool pending = false;
   };
   struct Touched {
@@ -84,7 +84,7 @@ class CommandList {
     std::uint64_t begin, end;
   };
 
-  Segment& recording_segment(double next_ms);
+  Segment& recording_segment(const NominalCost& next);
   void end_segment();
   void end_recording();
   void before_access(VkCommandBuffer commands, std::span<const Touched> reads, std::span<const Touched> writes);

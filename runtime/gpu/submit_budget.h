@@ -11,20 +11,38 @@ struct Work {
   double flops = 0;
 };
 
+// What a piece of work costs at the starting rates, before any correction. Kept by recorded submissions, so that a
+// recording which runs a thousand times is always compared with what is known now, not with what was known then.
+struct NominalCost {
+  double launch_ms = 0;
+  double bytes_ms = 0;  // of dispatches that memory holds back
+  double flops_ms = 0;  // of those that arithmetic holds back
+
+  NominalCost& operator+=(const NominalCost& other) {
+    launch_ms += other.launch_ms;
+    bytes_ms += other.bytes_ms;
+    flops_ms += other.flops_ms;
+    return *this;
+  }
+};
+
 class SubmitBudget {
  public:
   // Starting rates are pessimistic, so that the first submissions are short on any device.
   void configure(double max_ms, bool cpu_driver);
   double max_ms() const { return max_ms_; }
-  double estimate_ms(const Work& work) const;
-  // Tells what a submission of estimated length took; the next estimates follow.
-  void learn(double estimated_ms, double measured_ms);
+  NominalCost cost(const Work& work) const;
+  double estimate_ms(const NominalCost& cost) const;
+  double estimate_ms(const Work& work) const { return estimate_ms(cost(work)); }
+  // Tells what a submission of this cost took; the next estimates follow, slowly.
+  void learn(const NominalCost& cost, double measured_ms);
 
  private:
   double max_ms_ = 100.0;
   double bytes_per_ms_ = 2e6;
   double flops_per_ms_ = 1e7;
-  double correction_ = 1.0;
+  double bytes_correction_ = 1.0;
+  double flops_correction_ = 1.0;
 };
 
 }  // namespace regroup

@@ -39,9 +39,31 @@ TEST(SubmitBudget, LearnsFromMeasurements) {
   for (const double truth : {5.0, 500.0, 20000.0}) {
     SubmitBudget budget;
     budget.configure(100, true);
-    for (int i = 0; i < 100; ++i) budget.learn(budget.estimate_ms(work), truth);
+    for (int i = 0; i < 100; ++i) budget.learn(budget.cost(work), truth);
     EXPECT_NEAR(budget.estimate_ms(work), truth, 0.1 * truth);
   }
+}
+
+// A recording is made once and runs many times: what it taught must not be applied to it again and again.
+TEST(SubmitBudget, AnOldRecordingDoesNotRunAway) {
+  const Work work{.bytes = 1e9};
+  SubmitBudget budget;
+  budget.configure(100, true);
+  const NominalCost recorded = budget.cost(work);
+  for (int i = 0; i < 1000; ++i) budget.learn(recorded, 50.0);
+  EXPECT_NEAR(budget.estimate_ms(work), 50.0, 1.0);
+}
+
+TEST(SubmitBudget, MemoryAndArithmeticLearnApart) {
+  const Work reads{.bytes = 1e9}, computes{.flops = 1e10};
+  SubmitBudget budget;
+  budget.configure(100, true);
+  for (int i = 0; i < 100; ++i) {
+    budget.learn(budget.cost(reads), 20.0);
+    budget.learn(budget.cost(computes), 700.0);
+  }
+  EXPECT_NEAR(budget.estimate_ms(reads), 20.0, 1.0);
+  EXPECT_NEAR(budget.estimate_ms(computes), 700.0, 10.0);
 }
 
 TEST(SubmitBudget, OneOddMeasurementChangesLittle) {
@@ -49,9 +71,9 @@ TEST(SubmitBudget, OneOddMeasurementChangesLittle) {
   budget.configure(100, true);
   const Work work{.bytes = 1e9};
   const double before = budget.estimate_ms(work);
-  budget.learn(before, 1e9);  // the machine slept
+  budget.learn(budget.cost(work), 1e9);  // the machine slept
   EXPECT_LE(budget.estimate_ms(work), 2 * before);
-  budget.learn(before, 1e-9);
+  budget.learn(budget.cost(work), 1e-9);
   EXPECT_GT(budget.estimate_ms(work), 0.5 * before);
 }
 
@@ -60,9 +82,9 @@ TEST(SubmitBudget, IgnoresWhatSaysNothing) {
   budget.configure(100, true);
   const Work work{.bytes = 1e9};
   const double before = budget.estimate_ms(work);
-  budget.learn(0.1, 50);  // so short that it measured the launch
-  budget.learn(10, 0);    // no clock
-  budget.learn(10, -5);
+  budget.learn({.launch_ms = 0.02, .bytes_ms = 0.1}, 50);  // so short that it measured the launch
+  budget.learn(budget.cost(work), 0);                      // no clock
+  budget.learn(budget.cost(work), -5);
   EXPECT_EQ(budget.estimate_ms(work), before);
 }
 

@@ -155,7 +155,7 @@ TEST_F(MatrixProductTest, PiecesOfATightBudgetMakeTheWhole) {
   SubmitBudget& budget = device().budget();
   const SubmitBudget before = budget;
   budget.configure(1.0, true);
-  for (int i = 0; i < 40; ++i) budget.learn(1, 5);  // as if everything took long
+  for (int i = 0; i < 40; ++i) budget.learn({.bytes_ms = 1, .flops_ms = 1}, 1e6);  // as if everything took long
   const KernelProfile profile = kernel_profile(device());
   check(profile, {300, 40, 300, false, false});
   check(profile, {100, 40, 64, false, true, Triangle::kNone, 5, 2, 2});

@@ -45,7 +45,7 @@ void pack_panels(const PanelLayout& layout, const RowSource& source, std::uint32
       const std::size_t source_offset = std::size_t{256} * s / info.block_elements * info.block_bytes;
       std::byte* const start = panel_start + super_block_offset(layout, s);
       for (std::uint32_t r = 0; r < row_count; ++r) {
-        codec.pack(rows[r] + source_offset, columns, ChunkWriter(start + r * kChunkBytes, stride));
+        codec.pack(rows[r] + source_offset, columns, ChunkWriter(start + layout.slot(r) * kChunkBytes, stride));
       }
     }
   }
@@ -56,7 +56,7 @@ float packed_weight(const PanelLayout& layout, std::span<const std::byte> panels
   REGROUP_CHECK(row < layout.panels() * layout.panel_rows && column < 32 * layout.blocks());
   REGROUP_CHECK(panels.size() >= layout.bytes());
   const std::byte* start = panels.data() + row / layout.panel_rows * layout.panel_bytes() +
-                           super_block_offset(layout, column / 256) + row % layout.panel_rows * kChunkBytes;
+                           super_block_offset(layout, column / 256) + layout.slot(row % layout.panel_rows) * kChunkBytes;
   return format_codec(layout.format)
       .unpack(ChunkReader(start, layout.panel_rows * kChunkBytes), column % 256 / 32, column % 32);
 }

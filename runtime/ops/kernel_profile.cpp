@@ -16,7 +16,7 @@ constexpr std::array<KernelProfile, 6> kProfiles = {{
     {"cpu-texel16", S::kRowPerLane, B::kShuffle, R::kShared, true, 16, 64},
     {"cpu-texel8", S::kRowPerLane, B::kShuffle, R::kShared, true, 8, 32},
     {"cpu-ssbo4", S::kRowPerLane, B::kBroadcast, R::kShared, false, 4, 16},
-    {"cpu-plain", S::kRowPerLane, B::kLoad, R::kShared, false, 8, 32},
+    {"cpu-plain", S::kRowPerLane, B::kLoad, R::kShared, false, 4, 16},
     {"gpu-subgroup", S::kColumnsPerLane, B::kLoad, R::kSubgroup, false, 64, 1},
     {"gpu-shared", S::kColumnsPerLane, B::kLoad, R::kShared, false, 64, 1},
 }};

@@ -30,7 +30,7 @@ void main() {
   // The grid may overshoot: workgroups past the last panel compute and store nothing.
   uint blocks = panel * PANEL_ROWS < push.rows ? push.blocks : 0u;
   // Push constants are read before the loops: lavapipe gathers them anew, lane by lane, wherever they are read inside.
-  uint row_chunk = push.skip_chunks + panel * push.panel_chunks + FIRST_ROW_IN_PANEL;
+  uint row_chunk = push.skip_chunks + panel * push.panel_chunks + FIRST_SLOT_IN_PANEL;
   uint x_row = push.x_offset;
 
   vec4 factors[X_PIECES];
@@ -84,7 +84,7 @@ void main() {
         [[unroll]] for (int s = 0; s < STEPS; ++s) {
           [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
             [[unroll]] for (int c = 0; c < STEP_CHUNKS; ++c) {
-              bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r));
+              bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r) * SLOT_STEP);
             }
             weights_of[r] = weight_block(headers[r], bodies[r], block);
           }

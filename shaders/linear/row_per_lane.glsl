@@ -29,8 +29,15 @@ layout(binding = 1) readonly buffer X { vec4 x[]; };
 #define LOAD_WEIGHT(i) weights[i]
 #define LOAD_X(i) x[i]
 #endif
-// Of the panel: a lane owns neighbouring rows, so that it stores them in one piece.
+// Of the panel: a lane owns neighbouring rows, so that it stores them in one piece. Where their chunks lie: panel_slot().
 #define FIRST_ROW_IN_PANEL (gl_LocalInvocationID.x * uint(ROW_GROUPS))
+#if LANES * ROW_GROUPS >= 32
+#define FIRST_SLOT_IN_PANEL gl_LocalInvocationID.x
+#define SLOT_STEP uint(LANES)
+#else
+#define FIRST_SLOT_IN_PANEL FIRST_ROW_IN_PANEL
+#define SLOT_STEP 1u
+#endif
 
 // A block is taken in steps, each of which loads the chunks that its columns need: one by one where a chunk holds neighbouring columns, so that no
 // more is live (CPU drivers spill the rest).
@@ -91,7 +98,7 @@ vec4[8] SPREAD_X(vec4 pieces[X_PIECES]) {
 WeightHeader load_header(uint chunk, int r) {
   uvec4 header[WEIGHT_HEADER_ARRAY];
   header[0] = uvec4(0u);
-  [[unroll]] for (int h = 0; h < WEIGHT_HEADER_CHUNKS; ++h) header[h] = LOAD_WEIGHT(chunk + uint(h) * PANEL_ROWS + uint(r));
+  [[unroll]] for (int h = 0; h < WEIGHT_HEADER_CHUNKS; ++h) header[h] = LOAD_WEIGHT(chunk + uint(h) * PANEL_ROWS + uint(r) * SLOT_STEP);
   return weight_header(header);
 }
 

@@ -18,7 +18,7 @@ void main() {
   uint first_token = gl_WorkGroupID.x * uint(TOKENS);
   uint panel = gl_WorkGroupID.y;
   // Push constants are read before the loops: lavapipe gathers them anew, lane by lane, wherever they are read inside.
-  uint row_chunk = push.skip_chunks + panel * push.panel_chunks + FIRST_ROW_IN_PANEL;
+  uint row_chunk = push.skip_chunks + panel * push.panel_chunks + FIRST_SLOT_IN_PANEL;
   uint blocks = push.blocks;
   // With lanes for several blocks, a load brings the block of so many tokens.
   uint x_rows[X_LOADS];
@@ -53,7 +53,7 @@ void main() {
         WeightBlock weights_of[ROW_GROUPS];
         [[unroll]] for (int r = 0; r < ROW_GROUPS; ++r) {
           [[unroll]] for (int c = 0; c < STEP_CHUNKS; ++c) {
-            bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r));
+            bodies[r][s * STEP_CHUNKS + c] = LOAD_WEIGHT(body_chunk + uint(s * STEP_CHUNKS + c) * PANEL_ROWS + uint(r) * SLOT_STEP);
           }
           weights_of[r] = weight_block(headers[r], bodies[r], b);
         }

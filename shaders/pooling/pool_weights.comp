@@ -24,7 +24,7 @@ void main() {
 
   // Eight chunks in the f32 panel, panel_rows apart.
   uint target_row = push.target_skip_rows + slice_row;
-  uint at = (target_row / panel_rows * push.blocks + b) * 8u * panel_rows + target_row % panel_rows;
+  uint at = (target_row / panel_rows * push.blocks + b) * 8u * panel_rows + panel_slot(target_row % panel_rows, panel_rows);
   precise vec4 sum[8];
   [[unroll]] for (int c = 0; c < 8; ++c) sum[c] = vec4(0.0);
   if (push.first_term > 0u) {

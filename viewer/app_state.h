@@ -12,6 +12,7 @@
 #include "runtime/decode/session.h"
 #include "runtime/decode/trace.h"
 #include "runtime/ops/sampling.h"
+#include "runtime/text/chat_template.h"
 
 namespace regroup::view {
 
@@ -23,6 +24,7 @@ enum class Phase {
   kRunning,
   kPaused,
   kFinished,   // end of text, the number of tokens that was asked for, or a full context
+  kMerging,    // heads are being merged by a method that takes time; the run waits
   kMeasuring,  // the sweep over G
   kReplay,     // a trace without a model
   kLost,       // the device was lost and is being rebuilt
@@ -86,6 +88,13 @@ struct RunSettings {
   std::optional<std::uint32_t> attention_layer;
 };
 
+// What was asked for and is not in force yet: shown at once, so that a key never seems to do nothing.
+struct Wanted {
+  std::vector<std::uint32_t> groups;  // empty: nothing was asked for
+  std::string method;
+  std::optional<bool> running;
+};
+
 struct AppState {
   Phase phase = Phase::kEmpty;
   std::string activity;  // "loading smollm2-135m"; empty: nothing takes long
@@ -95,6 +104,7 @@ struct AppState {
   std::string finished_because;
 
   RunSettings settings;
+  Wanted wanted;
   MemoryFacts memory;
   DeviceFacts device;
   std::vector<KernelTime> kernel_times;
@@ -103,8 +113,9 @@ struct AppState {
   std::vector<std::string> warnings;    // of the tokenizer, the driver, the validation layers
 
   Trace trace;
-  std::uint64_t tokens_version = 0;  // raised whenever tokens change other than by appending
-  std::optional<Trace> other;        // the run that is compared with
+  std::vector<ChatMessage> conversation;  // what was said before the answer that is being written; empty: plain text
+  std::uint64_t tokens_version = 0;       // raised whenever tokens change other than by appending
+  std::optional<Trace> other;             // the run that is compared with
   std::string other_name;
   TraceDifference difference;
 

@@ -8,8 +8,6 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/attention_rows.h"
 #include "runtime/decode/memory_plan.h"
-#include "runtime/text/chat_template.h"
-#include "viewer/live_grouping.h"
 
 namespace regroup::view {
 namespace {
@@ -29,15 +27,29 @@ std::vector<std::uint64_t> bytes_per_layer(const ModelConfig& config, const std:
   return bytes;
 }
 
+// What stands in `text` behind `before` and `answer`; templates may trim the answer's blanks.
+std::optional<std::string> text_behind(std::string_view text, std::string_view before, std::string_view answer) {
+  constexpr std::string_view kBlanks = " \n\t\r";
+  if (!text.starts_with(before)) return std::nullopt;
+  text.remove_prefix(before.size());
+  if (text.starts_with(answer)) return std::string(text.substr(answer.size()));
+  const std::size_t begin = answer.find_first_not_of(kBlanks);
+  if (begin == std::string_view::npos) return std::nullopt;
+  const std::string_view trimmed = answer.substr(begin, answer.find_last_not_of(kBlanks) + 1 - begin);
+  const std::size_t at = text.find(trimmed);
+  if (at == std::string_view::npos || text.find_first_not_of(kBlanks) < at) return std::nullopt;
+  return std::string(text.substr(at + trimmed.size()));
+}
+
 }  // namespace
 
-Decoding::Decoding(const OpenedModel& opened, SharedState& shared) : opened_(opened), shared_(shared) {
+Decoding::Decoding(const OpenedModel& opened, std::unique_ptr<Grouping> grouping, SharedState& shared)
+    : opened_(opened), shared_(shared), grouping_(std::move(grouping)) {
   RunSettings settings;
   {
     const std::lock_guard lock(shared.mutex);
     settings = shared.state.settings;
   }
-  grouping_ = make_grouping(*opened.model, settings.groups, settings.method, settings.sampling.seed);
   session_ = std::make_unique<Session>(*opened.model, *grouping_,
                                        SessionOptions{.context = settings.positions,
                                                       .cache_type = settings.cache_type,
@@ -65,8 +77,10 @@ void Decoding::begin(const std::string& prompt, bool chat) {
     throw_error(ErrorCode::kUsage, "{} has no tokenizer: a prompt cannot be read", opened_.file.path().string());
   }
   const Tokenizer& tokenizer = *opened_.tokenizer;
+  std::vector<ChatMessage> messages;
+  if (chat) messages.push_back({"user", prompt});
   const std::vector<std::uint32_t> prompt_ids =
-      chat ? tokenizer.encode(ChatTemplate(tokenizer).render({{"user", prompt}}, true).text, {.add_special = false})
+      chat ? tokenizer.encode(ChatTemplate(tokenizer).render(messages, true).text, {.add_special = false})
            : tokenizer.encode(prompt);
   if (prompt_ids.empty()) throw_error(ErrorCode::kUsage, "the prompt is empty; type something to go on from");
   if (prompt_ids.size() >= session_->context()) {
@@ -74,16 +88,75 @@ void Decoding::begin(const std::string& prompt, bool chat) {
                 session_->context());
   }
   keep(0);
-  std::vector<TraceToken> tokens;
-  for (const std::uint32_t id : prompt_ids) {
-    tokens.push_back({.id = id, .text = text_of(id), .prompt = true});
-  }
+  std::vector<TraceToken> tokens = prompt_tokens(prompt_ids);
   const std::lock_guard lock(shared_.mutex);
+  shared_.state.conversation = std::move(messages);
   Trace& trace = shared_.state.trace;
   trace.groupings.erase(trace.groupings.begin(), trace.groupings.end() - 1);
   for (TraceToken& token : tokens) token.grouping = 0;
   trace.tokens = std::move(tokens);
   trace.prefill_ms = 0;
+  ++shared_.state.tokens_version;
+}
+
+std::vector<TraceToken> Decoding::prompt_tokens(const std::vector<std::uint32_t>& ids) {
+  std::vector<TraceToken> tokens;
+  for (const std::uint32_t id : ids) tokens.push_back({.id = id, .text = text_of(id), .prompt = true});
+  return tokens;
+}
+
+void Decoding::say(const std::string& message) {
+  REGROUP_CHECK(opened_.tokenizer.has_value());
+  const Tokenizer& tokenizer = *opened_.tokenizer;
+  std::vector<ChatMessage> messages;
+  // The answer: everything behind the last prompt token that is text.
+  std::string answer;
+  std::vector<std::uint32_t> held;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    messages = shared_.state.conversation;
+    const auto& tokens = shared_.state.trace.tokens;
+    std::size_t begin = tokens.size();
+    while (begin > 0 && !tokens[begin - 1].prompt) --begin;
+    for (std::size_t t = begin; t < tokens.size(); ++t) {
+      if (!tokenizer.is_control(tokens[t].id)) answer += tokens[t].text;
+    }
+    for (const TraceToken& token : tokens) held.push_back(token.id);
+  }
+  if (messages.empty()) throw_error(ErrorCode::kUsage, "this run is no conversation; reset it, then say something");
+  const ChatTemplate chat(tokenizer);
+  const std::string before = chat.render(messages, true).text;
+  messages.push_back({"assistant", answer});
+  messages.push_back({"user", message});
+  const std::string text = chat.render(messages, true).text;
+  std::size_t kept = held.size();
+  std::vector<std::uint32_t> ids;
+  if (const auto behind = text_behind(text, before, answer)) {
+    // Tokens that were generated stay what they are, whatever tokens their text would be read as.
+    ids = tokenizer.encode(*behind, {.add_special = false});
+    if (!ids.empty() && ids.front() == held.back() && tokenizer.is_control(held.back())) ids.erase(ids.begin());
+  } else {
+    // A template that rewrites what was said: the conversation goes on from where it differs.
+    const std::vector<std::uint32_t> all = tokenizer.encode(text, {.add_special = false});
+    kept =
+        static_cast<std::size_t>(std::mismatch(held.begin(), held.end(), all.begin(), all.end()).first - held.begin());
+    ids.assign(all.begin() + static_cast<std::ptrdiff_t>(kept), all.end());
+  }
+  if (ids.empty()) throw_error(ErrorCode::kUsage, "the chat template leaves nothing of '{}'", escaped(message));
+  if (kept + ids.size() >= session_->context()) {
+    throw_error(ErrorCode::kUsage, "the conversation has {} tokens by now, the cache holds {} positions; reset it",
+                kept + ids.size(), session_->context());
+  }
+  if (kept < held.size()) keep(kept);
+  std::vector<TraceToken> tokens = prompt_tokens(ids);
+  pending_is_last_ = false;
+  const std::lock_guard lock(shared_.mutex);
+  shared_.state.conversation = std::move(messages);
+  Trace& trace = shared_.state.trace;
+  for (TraceToken& token : tokens) {
+    token.grouping = static_cast<std::uint32_t>(trace.groupings.size() - 1);
+    trace.tokens.push_back(std::move(token));
+  }
   ++shared_.state.tokens_version;
 }
 
@@ -217,18 +290,24 @@ void Decoding::replace(std::size_t index, std::uint32_t id) {
   ++shared_.state.tokens_version;
 }
 
-void Decoding::set_groups(const std::vector<std::uint32_t>& groups, const std::string& method, RegroupMode mode,
-                          const CancelFlag* cancel) {
-  std::uint64_t seed = 0;
+void Decoding::regroup(std::unique_ptr<Grouping> next, const std::string& method, RegroupMode mode,
+                       const CancelFlag* cancel) {
+  // Where heads were merged in a basis of their own nothing can be pooled: the session computes the cache again.
+  const bool pools = mode == RegroupMode::kPoolCache && !grouping_->has_merged_layers() && !next->has_merged_layers();
+  session_->regroup(*next, mode, cancel);
+  if (session_->position() > 0) cache_is_exact_ = !pools;
+  grouping_ = std::move(next);
   {
     const std::lock_guard lock(shared_.mutex);
-    seed = shared_.state.settings.sampling.seed;
+    shared_.state.settings.method = method;
   }
-  auto next = make_grouping(*opened_.model, groups, method, seed);
-  session_->regroup(*next, mode, cancel);
-  if (session_->position() > 0) cache_is_exact_ = mode == RegroupMode::kReprefill;
-  grouping_ = std::move(next);
   publish_grouping();
+}
+
+std::unique_ptr<Grouping> Decoding::take_grouping() {
+  shadow_.reset();
+  session_.reset();
+  return std::move(grouping_);
 }
 
 void Decoding::watch(std::optional<std::uint32_t> layer, bool fingerprints, const CancelFlag* cancel) {

@@ -17,11 +17,13 @@ namespace regroup::view {
 // Used by the engine's thread only; publishes into the shared state under its lock.
 class Decoding {
  public:
-  // Takes settings (groups, method, cache, sampling) from the shared state. Throws kOutOfMemory, kUsage.
-  Decoding(const OpenedModel& opened, SharedState& shared);
+  // Takes settings (method, cache, sampling) from the shared state. Throws kOutOfMemory, kUsage.
+  Decoding(const OpenedModel& opened, std::unique_ptr<Grouping> grouping, SharedState& shared);
 
   // The trace begins anew with the prompt's tokens; nothing is computed yet. Throws kUsage for an empty prompt.
   void begin(const std::string& prompt, bool chat);
+  // In a conversation: what the user says next, behind the answer so far. Throws kUsage when it does not fit.
+  void say(const std::string& message);
   // The next token. Why there will be none after it, or nothing. Throws what Session throws.
   std::optional<std::string> step(const CancelFlag* cancel);
   // Keeps the first `count` tokens of the trace.
@@ -30,12 +32,14 @@ class Decoding {
   void replace(std::size_t token, std::uint32_t id);
 
   void set_sampling(const SamplingSettings& settings) { session_->set_sampling(settings); }
-  void set_groups(const std::vector<std::uint32_t>& groups, const std::string& method, RegroupMode mode,
-                  const CancelFlag* cancel);
+  // Goes on with another grouping, made by `method`. When it throws, the old one stays.
+  void regroup(std::unique_ptr<Grouping> next, const std::string& method, RegroupMode mode, const CancelFlag* cancel);
   // What is looked at beside the tokens; recomputes what was fed already where that gives the same.
   void watch(std::optional<std::uint32_t> layer, bool fingerprints, const CancelFlag* cancel);
 
   std::uint32_t positions() const { return session_->context(); }
+  // Ends this decoding and hands out its grouping, for the next one.
+  std::unique_ptr<Grouping> take_grouping();
   void publish_memory();
 
  private:
@@ -46,6 +50,7 @@ class Decoding {
   TraceToken describe(std::uint32_t id, const std::vector<float>& logits);
   std::string text_of(std::uint32_t id);
   std::vector<std::uint32_t> ids() const;
+  std::vector<TraceToken> prompt_tokens(const std::vector<std::uint32_t>& ids);
 
   const OpenedModel& opened_;
   SharedState& shared_;

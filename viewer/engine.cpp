@@ -18,6 +18,11 @@ bool cancels(const EngineCommand& command) {
          std::holds_alternative<Reset>(command);
 }
 
+// Puts an end to the merging of heads, if that is what is under way.
+bool outdates_merging(const EngineCommand& command) {
+  return std::holds_alternative<SetGroups>(command) || std::holds_alternative<SetMethod>(command);
+}
+
 }  // namespace
 
 Engine::Engine(SharedState& shared, std::function<void()> wake)
@@ -35,8 +40,21 @@ Engine::~Engine() {
 
 void Engine::post(EngineCommand command) {
   {
+    const std::lock_guard lock(shared_.mutex);
+    Wanted& wanted = shared_.state.wanted;
+    if (const auto* groups = std::get_if<SetGroups>(&command)) wanted.groups = groups->groups;
+    if (const auto* method = std::get_if<SetMethod>(&command)) wanted.method = method->method;
+    if (std::holds_alternative<Run>(command) || std::holds_alternative<Say>(command)) wanted.running = true;
+    if (std::holds_alternative<Pause>(command) || std::holds_alternative<Stop>(command)) wanted.running = false;
+  }
+  {
     const std::lock_guard lock(mutex_);
-    if (cancels(command)) cancel_ = true;
+    if (cancels(command) || (merging_ && outdates_merging(command))) cancel_ = true;
+    // Of a knob that is turned faster than the model regroups only the last position counts.
+    if (!queue_.empty() && std::holds_alternative<SetGroups>(command) &&
+        std::holds_alternative<SetGroups>(queue_.back())) {
+      queue_.pop_back();
+    }
     queue_.push_back(std::move(command));
   }
   changed_.notify_all();
@@ -106,6 +124,7 @@ void Engine::work() {
       cancel_ = std::any_of(queue_.begin(), queue_.end(), cancels);
       lock.unlock();
       run_command(command);
+      forget_wanted();
       lock.lock();
       continue;
     }
@@ -142,7 +161,8 @@ void Engine::guarded(const std::function<void()>& what) {
     if (error.code() == ErrorCode::kInterrupted) {
       publish([&](AppState& state) {
         state.activity.clear();
-        if (state.phase == Phase::kPrefilling || state.phase == Phase::kRunning || state.phase == Phase::kMeasuring) {
+        if (state.phase == Phase::kPrefilling || state.phase == Phase::kRunning || state.phase == Phase::kMeasuring ||
+            state.phase == Phase::kMerging) {
           state.phase = state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
         }
         if (state.phase == Phase::kLoading) state.phase = opened_ ? Phase::kReady : Phase::kEmpty;
@@ -182,6 +202,28 @@ void Engine::run_command(const EngineCommand& command) {
   guarded([&] { std::visit([&](const auto& alternative) { handle(alternative); }, command); });
 }
 
+void Engine::begin_merging() {
+  const std::lock_guard lock(mutex_);
+  merging_ = true;
+  if (std::any_of(queue_.begin(), queue_.end(), outdates_merging)) cancel_ = true;
+}
+
+bool Engine::end_merging() {
+  const std::lock_guard lock(mutex_);
+  merging_ = false;
+  return std::any_of(queue_.begin(), queue_.end(), outdates_merging);
+}
+
+// What was wanted has happened or failed, unless more of it waits in the queue.
+void Engine::forget_wanted() {
+  bool more = false;
+  {
+    const std::lock_guard lock(mutex_);
+    more = !queue_.empty();
+  }
+  if (!more) publish([](AppState& state) { state.wanted = {}; });
+}
+
 void Engine::lose_device() {
   if (opened_) {
     reopen_ = opened_->file.path().string();
@@ -204,7 +246,9 @@ void Engine::restore() {
   const CacheType type = peek([](const AppState& state) { return state.settings.cache_type; });
   opened_ = open_model(*device_, reopen_, type, progress("opening the model again"), &cancel_);
   if (!replay) {
-    decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+    const auto [groups, method] =
+        peek([](const AppState& state) { return std::pair(state.settings.groups, state.settings.method); });
+    decoding_ = std::make_unique<Decoding>(*opened_, merge_heads(groups, method), shared_);
     decoding_->keep(peek([](const AppState& state) { return state.trace.tokens.size(); }));
   }
   running_ = std::exchange(reopen_running_, false);
@@ -269,12 +313,16 @@ void Engine::open(const std::string& name) {
     state.kernel_times.clear();
     state.heads.clear();
     state.attention.clear();
+    state.conversation.clear();
     state.other.reset();
     RunSettings& settings = state.settings;
     settings.groups.clear();
     for (const LayerConfig& layer : opened_->config().layers) settings.groups.push_back(layer.kv_heads);
     settings.choices = possible_groups(opened_->config());
-    settings.methods = live_methods();
+    settings.methods = live_methods(*opened_);
+    if (std::find(settings.methods.begin(), settings.methods.end(), settings.method) == settings.methods.end()) {
+      settings.method = settings.methods.front();
+    }
     settings.positions = opened_->default_positions();
     settings.can_chat = opened_->tokenizer && !opened_->tokenizer->chat_template().empty();
     settings.chat = settings.chat && settings.can_chat;
@@ -291,7 +339,9 @@ void Engine::open(const std::string& name) {
 
 void Engine::start_session() {
   decoding_.reset();
-  decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+  const auto [groups, method] =
+      peek([](const AppState& state) { return std::pair(state.settings.groups, state.settings.method); });
+  decoding_ = std::make_unique<Decoding>(*opened_, merge_heads(groups, method), shared_);
   publish([&](AppState& state) {
     state.activity.clear();
     state.phase = Phase::kReady;

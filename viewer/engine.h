@@ -51,10 +51,18 @@ class Engine {
   void start_session();
   void sweep(std::uint32_t runs);
   void regroup(const std::vector<std::uint32_t>& groups, const std::string& method);
+  // Merges heads as asked for, with progress.
+  std::unique_ptr<Grouping> merge_heads(const std::vector<std::uint32_t>& groups, const std::string& method,
+                                        const CancelFlag* cancel = nullptr);
+  // Between them another choice of G or method cancels what is under way; `end` says whether there was one.
+  void begin_merging();
+  bool end_merging();
+  void forget_wanted();
   void handle(const OpenModel& command) { open(command.model); }
   void handle(const OpenTrace& command);
   void handle(const SetPrompt& command);
   void handle(const Run& command);
+  void handle(const Say& command);
   void handle(const Pause& command);
   void handle(const Step& command);
   void handle(const StepBack& command);
@@ -101,6 +109,7 @@ class Engine {
   bool detach_asked_ = false;
   bool attached_ = false;
   bool busy_ = false;
+  bool merging_ = false;  // heads are being merged: another choice of G or method makes that pointless
   bool ending_ = false;
   CancelFlag cancel_{false};
 

@@ -92,6 +92,20 @@ void Engine::handle(const Run& command) {
   publish([](AppState& state) { state.phase = Phase::kRunning; });
 }
 
+void Engine::handle(const Say& command) {
+  if (!decoding_) throw_error(ErrorCode::kUsage, "no model is open; drop a model file here or press Ctrl+O");
+  if (!peek([](const AppState& state) { return state.settings.can_chat; })) {
+    throw_error(ErrorCode::kUsage, "this model has no chat template; switch chat off");
+  }
+  if (peek([](const AppState& state) { return state.trace.tokens.empty(); })) {
+    handle(SetPrompt{command.message, true});
+    decoding_->begin(command.message, true);
+  } else {
+    decoding_->say(command.message);
+  }
+  handle(Run{.tokens = command.tokens});
+}
+
 void Engine::handle(const Pause&) {
   running_ = false;
   publish([](AppState& state) {
@@ -106,9 +120,11 @@ void Engine::handle(const Step&) {
 void Engine::handle(const StepBack&) {
   if (!decoding_) return;
   running_ = false;
-  const auto [count, prompt] =
-      peek([](const AppState& state) { return std::pair(state.trace.tokens.size(), state.trace.prompt_tokens()); });
-  if (count > prompt) decoding_->keep(count - 1);
+  const std::size_t count = peek([](const AppState& state) {
+    const auto& tokens = state.trace.tokens;
+    return tokens.empty() || tokens.back().prompt ? 0 : tokens.size();
+  });
+  if (count > 0) decoding_->keep(count - 1);
   publish([](AppState& state) {
     if (!state.trace.tokens.empty()) state.phase = Phase::kPaused;
   });
@@ -144,13 +160,41 @@ void Engine::handle(const SetSampling& command) {
   if (decoding_) decoding_->set_sampling(command.settings);
 }
 
+std::unique_ptr<Grouping> Engine::merge_heads(const std::vector<std::uint32_t>& groups, const std::string& method,
+                                              const CancelFlag* cancel) {
+  GroupingRequest request{.groups = groups, .method = method, .cancel = cancel};
+  request.seed = peek([](const AppState& state) { return state.settings.sampling.seed; });
+  if (!is_instant_method(method)) request.progress = progress(fmt::format("merging by {}", method));
+  return make_grouping(*opened_, request);
+}
+
 void Engine::regroup(const std::vector<std::uint32_t>& groups, const std::string& method) {
   const RegroupMode mode = peek([](const AppState& state) { return state.settings.mode; });
   const Phase before = peek([](const AppState& state) { return state.phase; });
+  std::unique_ptr<Grouping> next;
+  try {
+    if (!is_instant_method(method)) {
+      begin_merging();
+      publish([](AppState& state) { state.phase = Phase::kMerging; });
+    }
+    next = merge_heads(groups, method, &cancel_);
+    end_merging();
+  } catch (const Error& error) {
+    const bool outdated = end_merging();
+    publish([&](AppState& state) {
+      state.phase = before;
+      state.activity.clear();
+    });
+    if (error.code() != ErrorCode::kInterrupted) throw;
+    // The run goes on as it was; who stopped that too has a command of his own in the queue.
+    if (!outdated) say(fmt::format("Merging by {} was stopped; nothing has changed.", method), false);
+    return;
+  }
   publish([&](AppState& state) {
-    if (mode == RegroupMode::kReprefill && state.position() > 0) state.phase = Phase::kPrefilling;
+    state.activity.clear();
+    state.phase = mode == RegroupMode::kReprefill && state.position() > 0 ? Phase::kPrefilling : before;
   });
-  decoding_->set_groups(groups, method, mode, &cancel_);
+  decoding_->regroup(std::move(next), method, mode, &cancel_);
   publish([&](AppState& state) { state.phase = before; });
 }
 
@@ -160,11 +204,11 @@ void Engine::handle(const SetGroups& command) {
 }
 
 void Engine::handle(const SetMethod& command) {
-  const auto methods = live_methods();
+  const auto methods = peek([](const AppState& state) { return state.settings.methods; });
   if (std::find(methods.begin(), methods.end(), command.method) == methods.end()) {
-    throw_error(ErrorCode::kUsage, "'{}' is no merge method that can be used live", escaped(command.method));
+    throw_error(ErrorCode::kUsage, "'{}' is no merge method that this model can be regrouped by; known are {}",
+                escaped(command.method), fmt::join(methods, ", "));
   }
-  publish([&](AppState& state) { state.settings.method = command.method; });
   if (decoding_) regroup(peek([](const AppState& state) { return state.settings.groups; }), command.method);
 }
 
@@ -179,15 +223,16 @@ void Engine::handle(const SetCache& command) {
     state.settings.cache_type = command.type;
     if (command.positions > 0) state.settings.positions = command.positions;
   });
-  if (!opened_) return;
+  if (!decoding_) return;
   const bool was_running = std::exchange(running_, false);
   const std::size_t tokens = peek([](const AppState& state) { return state.trace.tokens.size(); });
+  std::unique_ptr<Grouping> grouping = decoding_->take_grouping();
   decoding_.reset();
   try {
-    decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+    decoding_ = std::make_unique<Decoding>(*opened_, std::move(grouping), shared_);
   } catch (const Error&) {
     publish([&](AppState& state) { state.settings = before; });
-    decoding_ = std::make_unique<Decoding>(*opened_, shared_);
+    decoding_ = std::make_unique<Decoding>(*opened_, merge_heads(before.groups, before.method), shared_);
     decoding_->keep(tokens);
     throw;
   }
@@ -249,7 +294,9 @@ void Engine::sweep(std::uint32_t runs) {
   publish([&](AppState& state) { state.trace.bytes_per_second = state.device.bytes_per_second = bandwidth; });
   for (std::size_t i = 0; i < settings.choices.size(); ++i) {
     const std::uint32_t g = settings.choices[i];
-    const auto grouping = make_grouping(*opened_->model, {g}, settings.method, settings.sampling.seed);
+    // A method that takes its time changes what the model says, hardly how fast it says it.
+    const std::string method = is_instant_method(settings.method) ? settings.method : "mean";
+    const auto grouping = make_grouping(*opened_, {.groups = {g}, .method = method, .seed = settings.sampling.seed});
     Session session(*opened_->model, *grouping,
                     {.context = depth + 2 * kTokensPerRun, .cache_type = settings.cache_type});
     fill_to_depth(session, depth, &cancel_);

@@ -29,6 +29,10 @@ struct SetPrompt {
 struct Run {
   std::uint32_t tokens = 0;  // 0: until something says stop
 };
+struct Say {
+  std::string message;       // begins a conversation, or goes on with the one that stands
+  std::uint32_t tokens = 0;  // of the answer at most; 0: no end
+};
 struct Pause {};
 struct Step {};
 struct StepBack {};
@@ -73,7 +77,7 @@ struct CloseComparison {};
 struct LoseDevice {};  // for tests: as if the driver had reported a lost device
 
 using EngineCommand =
-    std::variant<OpenModel, OpenTrace, SetPrompt, Run, Pause, Step, StepBack, Stop, Reset, Rewind, SetSampling,
+    std::variant<OpenModel, OpenTrace, SetPrompt, Run, Say, Pause, Step, StepBack, Stop, Reset, Rewind, SetSampling,
                  SetGroups, SetMethod, SetRegroupMode, SetCache, SetQuality, SetFingerprints, WatchAttention,
                  MeasureAllGroups, SaveTrace, CloseComparison, LoseDevice>;
 

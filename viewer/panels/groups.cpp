@@ -121,6 +121,7 @@ void draw(PanelContext& c) {
     return;
   }
   const float em = ImGui::GetFontSize();
+  const Wanted& wanted = c.state.wanted;
   const bool live = c.state.phase != Phase::kReplay;
   ImGui::BeginDisabled(!live);
   if (!s.choices.empty()) {
@@ -131,9 +132,10 @@ void draw(PanelContext& c) {
     ImGui::SameLine(0, em * 0.6f);
     std::vector<std::string> labels;
     int chosen = -1;
+    const auto& shown = wanted.groups.empty() ? s.groups : wanted.groups;
     for (std::size_t i = 0; i < s.choices.size(); ++i) {
       labels.push_back(fmt::format("  {}  ", s.choices[i]));
-      if (uniform(s.groups) && s.groups[0] == s.choices[i]) chosen = static_cast<int>(i);
+      if (uniform(shown) && shown[0] == s.choices[i]) chosen = static_cast<int>(i);
     }
     const int clicked = segmented(c.theme, "knob", labels, chosen);
     if (clicked >= 0) c.ask(SetGroups{{s.choices[static_cast<std::size_t>(clicked)]}});
@@ -142,13 +144,19 @@ void draw(PanelContext& c) {
     if (ImGui::IsItemHovered()) ImGui::SetTooltip("Choose G layer by layer");
   }
   ImGui::SetNextItemWidth(em * 6.5f);
-  if (ImGui::BeginCombo("##method", s.method.c_str())) {
-    for (const std::string& method : s.methods) {
-      if (ImGui::Selectable(method.c_str(), method == s.method)) c.ask(SetMethod{method});
+  const std::string& method = wanted.method.empty() ? s.method : wanted.method;
+  if (ImGui::BeginCombo("##method", method.c_str(), ImGuiComboFlags_HeightLargest)) {
+    for (const std::string& other : s.methods) {
+      if (ImGui::Selectable(other.c_str(), other == method)) c.ask(SetMethod{other});
     }
     ImGui::EndCombo();
   }
-  if (ImGui::IsItemHovered()) ImGui::SetTooltip("How the heads of a group become one");
+  if (ImGui::IsItemHovered()) {
+    ImGui::SetTooltip(
+        "How the heads of a group become one.\nmean, first and random: at once, at a price in quality.\nThe others "
+        "merge layer by layer, the last four on text that the model\nwrites itself; the result is kept, so that the "
+        "second time takes no time.");
+  }
   ImGui::SameLine();
   const int mode =
       segmented(c.theme, "mode", {"recompute cache", "pool cache"}, s.mode == RegroupMode::kReprefill ? 0 : 1);

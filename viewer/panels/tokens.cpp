@@ -3,6 +3,8 @@
 #include <imgui.h>
 #include <imgui_stdlib.h>
 
+#include <utility>
+
 #include "viewer/panel.h"
 #include "viewer/token_text.h"
 
@@ -39,16 +41,24 @@ void sampling_popup(PanelContext& c) {
   ImGui::EndPopup();
 }
 
+// The message goes into the conversation, and the field is free for the next one.
+void send(PanelContext& c) {
+  c.ask(Say{std::exchange(c.ui.prompt, {}), static_cast<std::uint32_t>(c.ui.run_tokens)});
+}
+
 void controls(PanelContext& c) {
   const AppState& s = c.state;
   const bool live = s.phase != Phase::kReplay && s.phase != Phase::kEmpty && s.phase != Phase::kLoading;
-  const bool running = s.phase == Phase::kRunning || s.phase == Phase::kPrefilling;
+  const bool running = s.wanted.running.value_or(s.phase == Phase::kRunning || s.phase == Phase::kPrefilling ||
+                                                 s.phase == Phase::kMerging);
   const bool has_tokens = !s.trace.tokens.empty();
   if (button(running ? "Pause" : "Run", running ? "Pause (Space)" : "Run (Space)", live)) {
     if (running) {
       c.ask(Pause{});
+    } else if (s.settings.chat && !c.ui.prompt.empty()) {
+      send(c);
     } else {
-      if (c.ui.prompt != s.settings.prompt) c.ask(SetPrompt{c.ui.prompt, s.settings.chat});
+      if (c.ui.prompt != s.settings.prompt && !s.settings.chat) c.ask(SetPrompt{c.ui.prompt, false});
       c.ask(Run{static_cast<std::uint32_t>(c.ui.run_tokens)});
     }
   }
@@ -70,7 +80,10 @@ void controls(PanelContext& c) {
     ImGui::SameLine(0, 12);
     bool chat = s.settings.chat;
     if (ImGui::Checkbox("chat", &chat)) c.ask(SetPrompt{c.ui.prompt, chat});
-    if (ImGui::IsItemHovered()) ImGui::SetTooltip("Put the prompt into the model's own chat template");
+    if (ImGui::IsItemHovered()) {
+      ImGui::SetTooltip(
+          "A conversation in the model's own chat template: Enter says what stands above, Reset begins anew");
+    }
   }
 }
 
@@ -79,7 +92,8 @@ void footer(const PanelContext& c) {
   const std::size_t prompt = s.trace.prompt_tokens(), generated = s.trace.tokens.size() - prompt;
   std::string text = fmt::format("{} + {} tokens", prompt, generated);
   if (!s.finished_because.empty()) text += fmt::format(", ended: {}", s.finished_because);
-  if (s.settings.chat && s.trace.tokens.empty()) text += ", chat template";
+  const auto turns = (s.conversation.size() + 1) / 2;
+  if (turns > 0) text += fmt::format(", {} turn{} of a conversation", turns, turns == 1 ? "" : "s");
   dim_text(c.theme, text);
 }
 
@@ -93,9 +107,13 @@ void draw(PanelContext& c) {
   const bool committed =
       ImGui::InputTextMultiline("##prompt", &c.ui.prompt, {-1, line * 2.1f + ImGui::GetStyle().FramePadding.y * 2},
                                 ImGuiInputTextFlags_CtrlEnterForNewLine | ImGuiInputTextFlags_EnterReturnsTrue);
-  if (ImGui::IsItemHovered() && !ImGui::IsItemActive())
-    ImGui::SetTooltip("The prompt (P). Enter runs it from the start.");
-  if (committed) {
+  if (ImGui::IsItemHovered() && !ImGui::IsItemActive()) {
+    ImGui::SetTooltip("%s", s.settings.chat ? "What you say next (P). Enter sends it."
+                                            : "The prompt (P). Enter runs it from the start.");
+  }
+  if (committed && s.settings.chat) {
+    if (!c.ui.prompt.empty()) send(c);
+  } else if (committed) {
     c.ask(Reset{});
     c.ask(SetPrompt{c.ui.prompt, s.settings.chat});
     c.ask(Run{static_cast<std::uint32_t>(c.ui.run_tokens)});

@@ -17,6 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
 std::string time_stamp() {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -28,8 +32,12 @@ std::string time_stamp() {
 
 }  // namespace
 
-App::App(Engine& engine, SharedState& shared, Preferences preferences)
-    : engine_(engine), shared_(shared), preferences_(std::move(preferences)), theme_(make_theme(preferences_.theme)) {}
+App::App(Engine& engine, SharedState& shared, Preferences preferences, Clock::time_point started)
+    : engine_(engine),
+      shared_(shared),
+      started_(started),
+      preferences_(std::move(preferences)),
+      theme_(make_theme(preferences_.theme)) {}
 
 bool App::typing() const {
   return ImGui::GetIO().WantTextInput;
@@ -42,10 +50,14 @@ void App::set_monitor_scale(float scale) {
 }
 
 void App::apply_style(Screen& screen) {
+  const float scale = static_cast<float>(preferences_.zoom) * monitor_scale_;
+  const Fonts fonts = scale == font_scale_ && !screen_changed_ ? static_cast<const Fonts&>(theme_) : build_fonts(scale);
+  if (scale != font_scale_ || screen_changed_) screen.upload_fonts();
+  font_scale_ = scale;
   theme_ = make_theme(preferences_.theme);
-  apply_theme(theme_, static_cast<float>(preferences_.zoom) * monitor_scale_);
-  screen.upload_fonts();
-  style_changed_ = false;
+  static_cast<Fonts&>(theme_) = fonts;
+  apply_colours(theme_, scale);
+  style_changed_ = screen_changed_ = false;
 }
 
 bool App::frame(Screen& screen) {
@@ -57,7 +69,18 @@ bool App::frame(Screen& screen) {
   build();
   ImGui::Render();
   screen.show(ImGui::GetDrawData());
-  ui_.frames.add(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  if (owes_answer()) {
+    screen.wait_until_drawn();
+    if (answered_next_) ui_.input.add(milliseconds_since(*answered_next_));
+    answered_next_.reset();
+    // What is asked for while a frame is built is shown by the next one.
+    const bool asks = !asked_.empty() || deferred_ != nullptr || !chosen_path_.empty();
+    if (asks) std::swap(answered_next_, unanswered_);
+    if (unanswered_) ui_.input.add(milliseconds_since(*unanswered_));
+    unanswered_.reset();
+  }
+  ui_.frames.add(milliseconds_since(start));
+  note_start_up();
   for (const UserCommand& command : std::exchange(asked_, {})) carry_out(command);
   if (const Action* action = std::exchange(deferred_, nullptr)) action->run(*this);
   if (const auto path = std::exchange(chosen_path_, {}); !path.empty()) open_path(path);
@@ -100,6 +123,19 @@ void App::press(const KeyPress& press) {
   if (const Action* action = action_for(press, typing())) action->run(*this);
 }
 
+void App::input_arrived(Clock::time_point at) {
+  draw_more_frames();
+  if (!unanswered_ || at < *unanswered_) unanswered_ = at;
+}
+
+void App::note_start_up() {
+  if (ui_.model_ready_ms > 0) return;
+  const double now = milliseconds_since(started_);
+  if (ui_.first_frame_ms == 0) ui_.first_frame_ms = now;
+  const std::lock_guard lock(shared_.mutex);
+  if (shared_.state.trace.model.layers > 0) ui_.model_ready_ms = now;
+}
+
 void App::open_path(const std::filesystem::path& path) {
   frames_to_draw_ = 3;
   if (path.extension() == ".json" && path.filename() != "config.json") {
@@ -112,6 +148,10 @@ void App::open_path(const std::filesystem::path& path) {
   } else {
     engine_.post(OpenModel{path.filename() == "config.json" ? path.parent_path().string() : path.string()});
   }
+}
+
+void App::drop(const std::vector<std::filesystem::path>& paths) {
+  for (const auto& path : paths) open_path(path);
 }
 
 void App::say(std::string message, bool error) {
@@ -192,13 +232,16 @@ void App::toggle_run() {
   bool chat = false;
   {
     const std::lock_guard lock(shared_.mutex);
-    running = shared_.state.phase == Phase::kRunning || shared_.state.phase == Phase::kPrefilling;
+    running = shared_.state.wanted.running.value_or(shared_.state.phase == Phase::kRunning ||
+                                                    shared_.state.phase == Phase::kPrefilling);
     prompt = shared_.state.settings.prompt;
     chat = shared_.state.settings.chat;
   }
   if (running) return carry_out(EngineCommand(Pause{}));
-  if (ui_.prompt != prompt) carry_out(EngineCommand(SetPrompt{ui_.prompt, chat}));
-  carry_out(EngineCommand(Run{static_cast<std::uint32_t>(ui_.run_tokens)}));
+  const auto tokens = static_cast<std::uint32_t>(ui_.run_tokens);
+  if (chat && !ui_.prompt.empty()) return carry_out(EngineCommand(Say{std::exchange(ui_.prompt, {}), tokens}));
+  if (ui_.prompt != prompt && !chat) carry_out(EngineCommand(SetPrompt{ui_.prompt, false}));
+  carry_out(EngineCommand(Run{tokens}));
 }
 
 void App::choose_groups(std::uint32_t groups) {
@@ -245,8 +288,8 @@ void App::escape() {
     shared_.state.message.clear();
     phase = shared_.state.phase;
   }
-  const bool busy =
-      phase == Phase::kRunning || phase == Phase::kPrefilling || phase == Phase::kMeasuring || phase == Phase::kLoading;
+  const bool busy = phase == Phase::kRunning || phase == Phase::kPrefilling || phase == Phase::kMeasuring ||
+                    phase == Phase::kMerging || phase == Phase::kLoading;
   carry_out(busy ? EngineCommand(Stop{}) : EngineCommand(Reset{}));
 }
 
@@ -281,14 +324,11 @@ void App::keep_attention_watched() {
   const bool visible = cell != nullptr && cell->visible && (enlarged_.empty() || enlarged_ == "attention");
   const AppState& s = shared_.state;
   const bool live = s.trace.model.layers > 0 && s.phase != Phase::kReplay && s.phase != Phase::kLoading;
-  if (!live) return;
-  if (visible && !s.settings.attention_layer) {
-    if (!asked_attention_) asked_.emplace_back(EngineCommand(WatchAttention{asked_attention_ = 0}));
-  } else if (!visible && s.settings.attention_layer) {
-    if (asked_attention_ || s.settings.attention_layer) asked_.emplace_back(EngineCommand(WatchAttention{}));
+  if (!live || visible == s.settings.attention_layer.has_value()) {
     asked_attention_.reset();
-  } else {
-    asked_attention_ = s.settings.attention_layer;
+  } else if (asked_attention_ != visible) {  // asked once; the engine may take a while
+    asked_attention_ = visible;
+    asked_.emplace_back(EngineCommand(WatchAttention{visible ? std::optional<std::uint32_t>(0) : std::nullopt}));
   }
 }
 

@@ -2,6 +2,7 @@
 // window. Knows neither windows nor Vulkan; a Screen shows what it builds.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -21,24 +22,29 @@ class Screen;
 
 class App {
  public:
-  // All must outlive the app. `monitor_scale` multiplies the zoom.
-  App(Engine& engine, SharedState& shared, Preferences preferences);
+  // All must outlive the app. `started`: when the program began.
+  App(Engine& engine, SharedState& shared, Preferences preferences, std::chrono::steady_clock::time_point started);
 
   // One frame: begins, builds, shows, and takes the pictures that were asked for. False: nothing could be drawn on.
   bool frame(Screen& screen);
 
   void press(const KeyPress& press);
+  // Input came at that time: how long it takes until a frame shows what came of it is measured.
+  void input_arrived(std::chrono::steady_clock::time_point at);
   // A model, or a trace (.json); dropped on the window or chosen.
   void open_path(const std::filesystem::path& path);
+  void drop(const std::vector<std::filesystem::path>& paths);
   void carry_out(const UserCommand& command);
   void set_monitor_scale(float scale);
 
   bool wants_to_quit() const { return quitting_; }
   // Something still moves: draw again without waiting for input.
   bool is_animating() const { return frames_to_draw_ > 0; }
+  // Input waits for the frame that answers it.
+  bool owes_answer() const { return unanswered_ || answered_next_; }
   void draw_more_frames() { frames_to_draw_ = 3; }
   // The screen is a new one, as after a lost device: it needs the fonts.
-  void screen_changed() { style_changed_ = true; }
+  void screen_changed() { style_changed_ = screen_changed_ = true; }
   // The text cursor is in a field.
   bool typing() const;
 
@@ -61,6 +67,7 @@ class App {
 
  private:
   void apply_style(Screen& screen);
+  void note_start_up();
   void build();
   void draw_top_bar(float height);
   void draw_panels(Rect area);
@@ -92,6 +99,7 @@ class App {
 
   Engine& engine_;
   SharedState& shared_;
+  std::chrono::steady_clock::time_point started_;
   Preferences preferences_;
   Theme theme_;
   UiState ui_;
@@ -99,8 +107,9 @@ class App {
   std::vector<UserCommand> asked_;
   std::vector<Picture> pictures_;
   std::string enlarged_, hovered_panel_, help_of_;
-  std::optional<std::uint32_t> asked_attention_;
-  bool style_changed_ = true;
+  std::optional<bool> asked_attention_;  // to be watched or not, while the engine has not followed yet
+  bool style_changed_ = true, screen_changed_ = false;
+  float font_scale_ = 0;  // that the atlas was built for
   bool shortcuts_open_ = false;
   bool palette_open_ = false, palette_fresh_ = false;
   std::string palette_filter_;
@@ -110,6 +119,8 @@ class App {
   bool quitting_ = false;
   float monitor_scale_ = 1;
   int frames_to_draw_ = 3;
+  // The earliest input that no frame shows yet, and that which asked for something in the frame before.
+  std::optional<std::chrono::steady_clock::time_point> unanswered_, answered_next_;
   std::string shown_prompt_;  // of the engine, to notice when it changes
 };
 

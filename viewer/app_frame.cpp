@@ -31,6 +31,8 @@ std::string phase_text(const AppState& s) {
       return "paused";
     case Phase::kFinished:
       return "finished";
+    case Phase::kMerging:
+      return "merging";
     case Phase::kMeasuring:
       return "measuring";
     case Phase::kReplay:
@@ -88,7 +90,10 @@ void App::build() {
   // The engine appends under this lock; it never holds it for longer than that.
   const std::lock_guard lock(shared_.mutex);
   const AppState& s = shared_.state;
-  if (shown_prompt_ != s.settings.prompt) ui_.prompt = shown_prompt_ = s.settings.prompt;
+  if (shown_prompt_ != s.settings.prompt) {
+    shown_prompt_ = s.settings.prompt;
+    if (!s.settings.chat) ui_.prompt = shown_prompt_;  // in a conversation the field is for what is said next
+  }
   ui_.drawn.clear();
   const ImVec2 size = ImGui::GetIO().DisplaySize;
   const float bar = std::round(ImGui::GetFontSize() * 2.5f), gap = std::round(ImGui::GetFontSize() * 0.5f);
@@ -131,7 +136,8 @@ void App::draw_top_bar(float height) {
     ImGui::TextDisabled("no model is open");
   }
   ImGui::SameLine(0, em * 1.2f);
-  const bool moving = s.phase == Phase::kRunning || s.phase == Phase::kPrefilling || s.phase == Phase::kMeasuring;
+  const bool moving = s.phase == Phase::kRunning || s.phase == Phase::kPrefilling || s.phase == Phase::kMerging ||
+                      s.phase == Phase::kMeasuring;
   ImGui::PushStyleColor(ImGuiCol_Text, s.phase == Phase::kLost ? theme_.bad : moving ? theme_.good : theme_.dim);
   ImGui::TextUnformatted(phase_text(s).c_str());
   ImGui::PopStyleColor();

@@ -14,6 +14,15 @@ bool is_trace(const std::string& path) {
   return std::filesystem::path(path).extension() == ".json";
 }
 
+// Prints the report where it is wanted; a message of the validation layers is a failure.
+int finish(const nlohmann::ordered_json& report, bool json) {
+  if (json) std::printf("%s\n", report.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+  const auto& messages = report["validation_messages"];
+  for (const auto& message : messages)
+    std::fprintf(stderr, "regroup-view: validation: %s\n", message.get<std::string>().c_str());
+  return messages.empty() ? 0 : 1;
+}
+
 int run(int argc, char** argv) {
   CLI::App app(
       "Examples:\n"
@@ -37,9 +46,12 @@ int run(int argc, char** argv) {
   app.add_option("--disable", disable, "features to leave unused, as regroup run takes them");
   app.add_flag("--headless", is_headless, "no window: draw off-screen, driven by --script");
   app.add_option("--script", headless.script, "JSON list of steps")->check(CLI::ExistingFile);
+  app.add_option("--seconds", headless.seconds, "begin no step of the script later than that");
   app.add_option("--screenshot", headless.screenshot, "PNG of the last frame");
   app.add_option("--size", size, "pixels of a headless run's screen")->capture_default_str();
-  app.add_flag("--json", json, "report of a headless run on stdout");
+  app.add_flag(
+      "--json", json,
+      "report of the run on stdout when it ends: what was decoded, memory, times of frames and of answers to input");
   app.add_flag("--validate", validate, "run under the Vulkan validation layers and show what they say");
   try {
     app.parse(argc, argv);
@@ -62,11 +74,10 @@ int run(int argc, char** argv) {
   }
   window.model = model;
   if (!is_headless) {
-    if (!headless.script.empty() || !headless.screenshot.empty() || json) {
-      throw_error(ErrorCode::kUsage, "--script, --screenshot and --json need --headless");
+    if (!headless.script.empty() || !headless.screenshot.empty()) {
+      throw_error(ErrorCode::kUsage, "--script and --screenshot need --headless");
     }
-    view::run_window(window);
-    return 0;
+    return finish(view::run_window(window), json);
   }
   unsigned width = 0, height = 0;
   char rest = 0;
@@ -79,12 +90,7 @@ int run(int argc, char** argv) {
   headless.traces = window.traces;
   headless.width = width;
   headless.height = height;
-  const auto report = view::run_headless(headless);
-  if (json) std::printf("%s\n", report.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
-  const auto& messages = report["validation_messages"];
-  for (const auto& message : messages)
-    std::fprintf(stderr, "regroup-view: validation: %s\n", message.get<std::string>().c_str());
-  return messages.empty() ? 0 : 1;
+  return finish(view::run_headless(headless), json);
 }
 
 }  // namespace

@@ -11,20 +11,6 @@ namespace regroup::view {
 #include "viewer/panels.def"
 #undef REGROUP_PANEL
 
-void FrameTimes::add(double frame_ms) {
-  constexpr std::size_t kKept = 2000;
-  ms.push_back(frame_ms);
-  ++count;
-  if (ms.size() > kKept) ms.pop_front();
-}
-
-double FrameTimes::percentile(double share) const {
-  if (ms.empty()) return 0;
-  std::vector<double> sorted(ms.begin(), ms.end());
-  std::sort(sorted.begin(), sorted.end());
-  return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(share * static_cast<double>(sorted.size())))];
-}
-
 const std::vector<const Panel*>& all_panels() {
   static const std::vector<const Panel*> panels = {
 #define REGROUP_PANEL(name) &name##_panel(),

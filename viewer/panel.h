@@ -2,27 +2,18 @@
 // for commands. One file of panels/ and one row of panels.def each.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "viewer/app_state.h"
+#include "viewer/durations.h"
 #include "viewer/figure.h"
 #include "viewer/theme.h"
 #include "viewer/user_command.h"
 
 namespace regroup::view {
-
-// How fast the window itself is: times to build and draw frames.
-struct FrameTimes {
-  std::deque<double> ms;  // of the last frames, oldest first
-  std::uint64_t count = 0;
-
-  void add(double frame_ms);
-  double percentile(double share) const;  // 0 without frames
-};
 
 // What the window keeps between frames beside the state of the engine.
 struct UiState {
@@ -34,7 +25,9 @@ struct UiState {
   bool per_layer = false;           // G is chosen layer by layer
   std::size_t alternatives_of = 0;  // the token whose alternatives are listed
   bool focus_prompt = false;
-  FrameTimes frames;
+  Durations frames;  // building and drawing one
+  Durations input;   // from an input event to the end of the frame that shows what came of it
+  double first_frame_ms = 0, model_ready_ms = 0;  // since the program began; 0: not yet
 
   struct Drawn {
     Figure figure;

@@ -5,6 +5,7 @@
 #include "viewer/backend/window.h"
 #include "viewer/backend/window_screen.h"
 #include "viewer/backend/window_system.h"
+#include "viewer/report.h"
 #include "viewer/stage.h"
 
 namespace regroup::view {
@@ -18,7 +19,7 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
-void run_window(const WindowOptions& options) {
+nlohmann::ordered_json run_window(const WindowOptions& options) {
   const std::filesystem::path file = preferences_file();
   const Preferences preferences = load_preferences(file);
   const WindowSystem system;
@@ -27,7 +28,8 @@ void run_window(const WindowOptions& options) {
   GpuOptions gpu = options.gpu;
   gpu.window = true;
   Stage stage(
-      gpu, preferences, [&](Gpu& g) { return std::make_unique<WindowScreen>(g, window); }, &WindowSystem::wake);
+      gpu, preferences, [&](Gpu& g) { return std::make_unique<WindowScreen>(g, window); }, &WindowSystem::wake,
+      options.started);
   App& app = stage.app();
   if (options.traces.empty()) {
     stage.engine().post(OpenModel{options.model});
@@ -41,24 +43,26 @@ void run_window(const WindowOptions& options) {
   // What the engine publishes is shown at this rate; input is answered at once. A CPU driver has better things to do
   // than to draw.
   const bool cpu = stage.gpu().device().info().type == DeviceType::kCpu;
-  const double published_seconds = cpu ? 1.0 / 10 : 1.0 / 60;
+  const double published_seconds = cpu ? 1.0 / 10 : 1.0 / 60, least_seconds = cpu ? 1.0 / 60 : 1.0 / 120;
   constexpr double kAnimationSeconds = 1.0 / 30, kIdleSeconds = 1.0;
   auto drawn = Clock::now() - std::chrono::seconds(1);
   while (!window.should_close() && !app.wants_to_quit()) {
     double wait = kIdleSeconds;
-    if (app.is_animating()) {
+    if (app.owes_answer()) {
+      wait = least_seconds - seconds_since(drawn);
+    } else if (app.is_animating()) {
       wait = kAnimationSeconds - seconds_since(drawn);
     } else if (stage.is_dirty()) {
       wait = published_seconds - seconds_since(drawn);
     }
     window.wait_for_events(std::max(wait, 0.0));
     for (const KeyPress& key : window.take_keys()) app.press(key);
-    for (const auto& path : window.take_dropped()) app.open_path(path);
+    app.drop(window.take_dropped());
     app.set_monitor_scale(window.content_scale());
+    if (const auto input = window.take_input()) app.input_arrived(*input);
     if (window.take_activity()) app.draw_more_frames();
     const double since = seconds_since(drawn);
-    const bool due = (app.is_animating() && since >= (cpu ? 1.0 / 60 : 1.0 / 120)) ||
-                     (stage.is_dirty() && since >= published_seconds);
+    const bool due = (app.is_animating() && since >= least_seconds) || (stage.is_dirty() && since >= published_seconds);
     if (!due || window.is_minimised()) continue;
     stage.draw();
     drawn = Clock::now();
@@ -70,6 +74,7 @@ void run_window(const WindowOptions& options) {
   kept.width = static_cast<int>(static_cast<float>(width) / scale);
   kept.height = static_cast<int>(static_cast<float>(height) / scale);
   save_preferences(file, kept);
+  return run_report(stage);
 }
 
 }  // namespace regroup::view

@@ -1,7 +1,9 @@
 // The loop of a run with a window: waits for input, draws when something changed, sleeps otherwise.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -11,11 +13,12 @@ namespace regroup::view {
 
 struct WindowOptions {
   GpuOptions gpu;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::string model;                          // empty: the bundled one
   std::vector<std::filesystem::path> traces;  // replayed instead; the second is compared with the first
 };
 
-// Until the window is closed. Throws kNoDevice when there is no display or no device.
-void run_window(const WindowOptions& options);
+// Until the window is closed; returns the report of the run. Throws kNoDevice when there is no display or no device.
+nlohmann::ordered_json run_window(const WindowOptions& options);
 
 }  // namespace regroup::view

@@ -10,6 +10,7 @@
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
 #include "viewer/backend/offscreen.h"
+#include "viewer/report.h"
 #include "viewer/stage.h"
 
 namespace regroup::view {
@@ -22,17 +23,8 @@ using OrderedJson = nlohmann::ordered_json;
 constexpr double kFrameSeconds = 1.0 / 8;  // a screen that nobody sees need not be drawn often
 constexpr double kPatienceSeconds = 600;
 
-std::uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t pages = 0, resident = 0;
-  statm >> pages >> resident;
-  return resident * 4096;
-}
-
-std::string_view phase_name(Phase phase) {
-  constexpr std::string_view kNames[] = {"empty",  "loading",  "ready",     "prefilling", "running",
-                                         "paused", "finished", "measuring", "replay",     "lost"};
-  return kNames[static_cast<int>(phase)];
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
 class Script {
@@ -40,7 +32,7 @@ class Script {
   explicit Script(const HeadlessOptions& options)
       : options_(options),
         stage_(
-            options.gpu, Preferences{}, [&](Gpu& gpu) { return make_screen(gpu); }, [] {}) {}
+            options.gpu, Preferences{}, [&](Gpu& gpu) { return make_screen(gpu); }, [] {}, options.started) {}
 
   OrderedJson run() {
     if (options_.traces.empty()) {
@@ -60,12 +52,17 @@ class Script {
         throw_error(ErrorCode::kUsage, "{}: cannot be read", options_.script.string());
       const Json steps = parse_json_checked(text.str(), options_.script.string());
       if (!steps.is_array()) throw_error(ErrorCode::kUsage, "{}: is no list of steps", options_.script.string());
-      for (std::size_t i = 0; i < steps.size(); ++i) step(steps[i], i);
+      const auto begin = Clock::now();
+      for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (options_.seconds > 0 && seconds_since(begin) > options_.seconds) break;
+        step(steps[i], i);
+      }
     }
     if (!options_.screenshot.empty()) take_screenshot(options_.screenshot);
     OrderedJson result{{"schema", 1}};
     result["reports"] = reports_;
-    result.update(report());
+    result["seconds"] = seconds_since(options_.started);
+    result.update(run_report(stage_));
     return result;
   }
 
@@ -88,7 +85,7 @@ class Script {
     while (!stage_.engine().idle() || lost()) {
       const auto begin = Clock::now();
       stage_.draw();
-      if (std::chrono::duration<double>(begin - start).count() > patience_seconds) {
+      if (seconds_since(start) > patience_seconds) {
         throw_error(ErrorCode::kFailed, "the engine was still busy after {:.0f} s", patience_seconds);
       }
       std::this_thread::sleep_until(begin + std::chrono::duration<double>(kFrameSeconds));
@@ -107,54 +104,6 @@ class Script {
     // A picture does not show the message that tells of the one before.
     const std::lock_guard lock(stage_.shared().mutex);
     if (!stage_.shared().state.message_is_error) stage_.shared().state.message = remembered_message_;
-  }
-
-  OrderedJson report() {
-    const std::lock_guard lock(stage_.shared().mutex);
-    const AppState& s = stage_.shared().state;
-    std::vector<std::uint32_t> prompt, tokens;
-    std::string text;
-    double kl = 0;
-    std::size_t judged = 0, same = 0;
-    for (const TraceToken& token : s.trace.tokens) {
-      (token.prompt ? prompt : tokens).push_back(token.id);
-      if (!token.prompt) text += token.text;
-      if (token.quality) kl += token.quality->kl, ++judged, same += token.quality->same_top ? 1 : 0;
-    }
-    const FrameTimes& f = stage_.app().ui().frames;
-    OrderedJson sweep = OrderedJson::array();
-    for (const TraceSweepPoint& point : s.trace.sweep) {
-      sweep.push_back({{"groups", point.groups},
-                       {"mean_ms", point.mean_ms},
-                       {"deviation_ms", point.deviation_ms},
-                       {"runs", point.runs}});
-    }
-    return {{"phase", phase_name(s.phase)},
-            {"model", s.trace.model.name},
-            {"prompt_tokens", prompt},
-            {"tokens", tokens},
-            {"text", text},
-            {"groups", s.settings.groups},
-            {"kv_bytes", s.memory.kv_allocated},
-            {"kv_bytes_predicted", s.memory.kv_predicted},
-            {"kv_bytes_per_token", s.memory.kv_per_token},
-            {"mha_bytes_per_token", s.memory.mha_per_token},
-            {"kl_mean", judged > 0 ? OrderedJson(kl / static_cast<double>(judged)) : OrderedJson(nullptr)},
-            {"same_top",
-             judged > 0 ? OrderedJson(static_cast<double>(same) / static_cast<double>(judged)) : OrderedJson(nullptr)},
-            {"attention_rows", s.attention.size()},
-            {"similar_layers", s.heads.size()},
-            {"sweep", sweep},
-            {"message", s.message},
-            {"message_is_error", s.message_is_error},
-            {"difference", s.other ? OrderedJson(s.difference.describe()) : OrderedJson(nullptr)},
-            {"device", s.device.name},
-            {"driver", s.device.driver},
-            {"device_rebuilt", s.device.rebuilt},
-            {"device_bytes", s.device.allocated_bytes},
-            {"resident_bytes", resident_bytes()},
-            {"frames", {{"count", f.count}, {"p50_ms", f.percentile(0.5)}, {"p99_ms", f.percentile(0.99)}}},
-            {"validation_messages", stage_.validation().messages()}};
   }
 
   // One step, see script.h.
@@ -188,9 +137,13 @@ bool Script::do_engine_step(const Json& json) {
   const auto has = [&](const char* key) { return json.contains(key); };
   if (has("open")) {
     stage_.app().open_path(json["open"].get<std::string>());
+  } else if (has("drop")) {  // as if these files had been dropped on the window
+    stage_.app().drop(json["drop"].get<std::vector<std::filesystem::path>>());
   } else if (has("prompt")) {
     post(Reset{});
     post(SetPrompt{json["prompt"].get<std::string>(), json.value("chat", false)});
+  } else if (has("say")) {
+    post(Say{json["say"].get<std::string>(), json.value("tokens", 0u)});
   } else if (has("run")) {
     post(Run{json["run"].get<std::uint32_t>()});
   } else if (has("start")) {  // and do not wait
@@ -211,6 +164,7 @@ bool Script::do_engine_step(const Json& json) {
     if (json.value("wait", true) == false) return true;
   } else if (has("method")) {
     post(SetMethod{json["method"].get<std::string>()});
+    if (json.value("wait", true) == false) return true;
   } else if (has("mode")) {
     post(SetRegroupMode{json["mode"] == "pool" ? RegroupMode::kPoolCache : RegroupMode::kReprefill});
   } else if (has("cache")) {
@@ -252,6 +206,7 @@ bool Script::do_window_step(const Json& json) {
   const auto has = [&](const char* key) { return json.contains(key); };
   App& app = stage_.app();
   ImGuiIO& io = ImGui::GetIO();
+  if (has("key") || has("type") || has("mouse") || has("click") || has("drag")) app.input_arrived(Clock::now());
   if (has("key")) {
     app.press({json["key"].get<std::string>()});
   } else if (has("type")) {
@@ -262,8 +217,10 @@ bool Script::do_window_step(const Json& json) {
     frames(2);
     if (has("click")) {
       const int button = json.value("button", 0);
+      app.input_arrived(Clock::now());
       io.MouseDown[button] = true;
       frames(2);
+      app.input_arrived(Clock::now());
       io.MouseDown[button] = false;
     }
   } else if (has("drag")) {
@@ -323,18 +280,17 @@ void Script::do_step(const Json& json, std::size_t index) {
         const Trace& trace = stage_.shared().state.trace;
         if (trace.tokens.size() - trace.prompt_tokens() >= wanted) return;
       }
-      if (std::chrono::duration<double>(Clock::now() - start).count() > kPatienceSeconds)
-        refuse(index, "took too long");
+      if (seconds_since(start) > kPatienceSeconds) refuse(index, "took too long");
       stage_.draw();
       std::this_thread::sleep_for(std::chrono::duration<double>(kFrameSeconds));
     }
   }
   if (json.contains("wait")) {
-    if (!json.contains("groups")) return wait_until_idle(kPatienceSeconds);
+    if (json["wait"] == "idle") return wait_until_idle(kPatienceSeconds);
   }
   if (json.contains("report")) {
     OrderedJson r{{"label", json["report"]}};
-    r.update(report());
+    r.update(run_report(stage_));
     reports_.push_back(std::move(r));
     return;
   }

@@ -2,9 +2,10 @@
 //
 // A script is a list of objects, one command each. Those for the engine wait until it is idle, frames go on meanwhile:
 //   {"open": path} {"trace": path, "compare": bool} {"save_trace": path} {"lose_device": true}
-//   {"prompt": text, "chat": bool} {"run": tokens} {"start": tokens} (does not wait) {"stop"|"reset"|"back": true}
+//   {"prompt": text, "chat": bool} {"say": text, "tokens": n} {"drop": [path, ...]} {"run": tokens} {"start": tokens}
+//   (does not wait) {"stop"|"reset"|"back": true}
 //   {"rewind": [token, id]} {"sampling": {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"}}
-//   {"groups": G or [G, ...], "wait": bool} {"method": name} {"mode": "pool"|"recompute"}
+//   {"groups": G or [G, ...], "wait": bool} {"method": name, "wait": bool} {"mode": "pool"|"recompute"}
 //   {"cache": type, "positions": n} {"quality"|"fingerprints": bool} {"attention_layer": l} {"measure": runs}
 // Those for the window:
 //   {"key": chord} {"type": text} {"mouse"|"click": [x, y]} {"drag": [x, y, to x, to y]} {"frames": n} {"size": [w, h]}
@@ -14,6 +15,7 @@
 // And {"wait": "idle"}, {"wait_for_tokens": n}, {"report": label}.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -28,9 +30,11 @@ struct HeadlessOptions {
   GpuOptions gpu;
   std::string model;                          // opened first; empty: the bundled one
   std::filesystem::path script;               // empty: nothing but the model
+  double seconds = 0;                         // 0: all steps; else none is begun that long after the first
   std::filesystem::path screenshot;           // of the last frame; empty: none
   std::vector<std::filesystem::path> traces;  // replayed instead of a model; the second is compared with the first
   std::uint32_t width = 1600, height = 1000;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
 // The report: {"schema": 1, "reports": [...], and the final state}. Throws kUsage naming the step that is wrong,

@@ -17,15 +17,15 @@ ImguiContext::ImguiContext() {
   ImGuiIO& io = ImGui::GetIO();
   io.IniFilename = nullptr;  // preferences.h keeps what is worth keeping
   io.LogFilename = nullptr;
-  Theme theme = make_theme(ThemeName::kDark);
-  apply_theme(theme, 1.0f);  // the renderer wants fonts before the first frame
+  build_fonts(1.0f);  // the renderer wants fonts before the first frame
 }
 
 ImguiContext::~ImguiContext() {
   ImGui::DestroyContext();
 }
 
-Stage::Stage(const GpuOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake)
+Stage::Stage(const GpuOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake,
+             std::chrono::steady_clock::time_point started)
     : make_screen_(std::move(make_screen)),
       gpu_(options, validation_),
       screen_(make_screen_(gpu_)),
@@ -33,7 +33,7 @@ Stage::Stage(const GpuOptions& options, Preferences preferences, MakeScreen make
               [this, wake = std::move(wake)] {
                 if (!dirty_.exchange(true)) wake();
               }),
-      app_(engine_, shared_, std::move(preferences)) {
+      app_(engine_, shared_, std::move(preferences), started) {
   shared_.state.device = describe_device(gpu_.device(), kernel_profile(gpu_.device()));
   engine_.attach(gpu_.device());
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -25,8 +26,10 @@ class ImguiContext {
 class Stage {
  public:
   using MakeScreen = std::function<std::unique_ptr<Screen>(Gpu&)>;
-  // `wake` is called from the engine's thread when something changed. An ImGui context must exist. Throws kNoDevice.
-  Stage(const GpuOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake);
+  // `wake` is called from the engine's thread when something changed, `started` is when the program began. An ImGui
+  // context must exist. Throws kNoDevice.
+  Stage(const GpuOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake,
+        std::chrono::steady_clock::time_point started);
   ~Stage();
 
   // Draws one frame, on a new device if the old one was lost. Throws kDeviceLost when it is lost again and again.

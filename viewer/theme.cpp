@@ -113,7 +113,7 @@ ImU32 viridis(float t) {
   return mix(kStops[below], kStops[below + 1], at - static_cast<float>(below));
 }
 
-void apply_theme(Theme& theme, float scale) {
+void apply_colours(const Theme& theme, float scale) {
   ImGuiStyle style;
   style.WindowPadding = {10, 8};
   style.FramePadding = {8, 4};
@@ -167,7 +167,9 @@ void apply_theme(Theme& theme, float scale) {
   c[ImGuiCol_PlotHistogram] = vec(theme.accent);
   c[ImGuiCol_ModalWindowDimBg] = vec(with_alpha(theme.window, 0.6f));
   ImGui::GetStyle() = style;
+}
 
+Fonts build_fonts(float scale) {
   // Latin, Greek, Cyrillic, punctuation, arrows, mathematics, boxes and shapes.
   static constexpr ImWchar kRanges[] = {0x20,   0x17F,  0x370,  0x3FF,  0x400,  0x4FF,  0x2010, 0x205E, 0x2070,
                                         0x209F, 0x20A0, 0x20BF, 0x2190, 0x21FF, 0x2200, 0x22FF, 0x2300, 0x23FF,
@@ -175,12 +177,13 @@ void apply_theme(Theme& theme, float scale) {
   static constexpr ImWchar kNarrow[] = {0x20, 0x17F, 0x2010, 0x205E, 0x2190, 0x2193, 0x21B5, 0x21B5, 0x2423, 0x2423, 0};
   ImGui::GetIO().Fonts->Clear();
   const float size = std::round(14.0f * scale);
-  theme.regular = add_font("DejaVuSans.ttf", size, kRanges);
-  theme.bold = add_font("DejaVuSans-Bold.ttf", size, kNarrow);
-  theme.mono = add_font("DejaVuSansMono.ttf", size, kNarrow);
-  theme.small = add_font("DejaVuSans.ttf", std::round(11.5f * scale), kNarrow);
+  const Fonts fonts{.regular = add_font("DejaVuSans.ttf", size, kRanges),
+                    .bold = add_font("DejaVuSans-Bold.ttf", size, kNarrow),
+                    .mono = add_font("DejaVuSansMono.ttf", size, kNarrow),
+                    .small = add_font("DejaVuSans.ttf", std::round(11.5f * scale), kNarrow)};
   ImGui::GetIO().Fonts->Build();
-  ImGui::GetIO().FontDefault = theme.regular;
+  ImGui::GetIO().FontDefault = fonts.regular;
+  return fonts;
 }
 
 }  // namespace regroup::view

@@ -171,6 +171,116 @@ TEST_F(HeadlessDeviceTest, PicturesAndPlotsAreSaved) {
   EXPECT_EQ(bytes, report["kv_bytes"].get<double>());
 }
 
+TEST_F(HeadlessDeviceTest, EveryMergeMethodIsOfferedAndWorksAsOnTheCommandLine) {
+  const Json report = play({{{"prompt", kPrompt}},
+                            {{"groups", 2}},
+                            {{"method", "align"}},
+                            {{"run", 6}},
+                            {{"report", "align"}},
+                            {{"method", "fit"}, {"wait", false}},
+                            {{"stop", true}},
+                            {{"wait", "idle"}},
+                            {{"report", "stopped"}},
+                            {{"run", 2}}});
+  const Json command =
+      document({"run", "-p", kPrompt, "-n", "6", "--temp", "0", "--groups", "2", "--method", "align", "-q"});
+  EXPECT_EQ(report["reports"][0]["tokens"], command["tokens"]);
+  EXPECT_EQ(report["reports"][0]["kv_bytes"], command["kv_bytes"]);
+  // What was stopped leaves everything as it was.
+  const Json& stopped = report["reports"][1];
+  EXPECT_EQ(stopped["method"], "align");
+  EXPECT_FALSE(stopped["message_is_error"].get<bool>()) << stopped["message"];
+  EXPECT_EQ(report["tokens"].size(), 8u);
+  const std::vector<std::string> methods = report["methods"];
+  for (const char* method : {"mean", "first", "random", "mean-norm", "align", "svd", "fit", "refine", "auto"}) {
+    EXPECT_EQ(std::count(methods.begin(), methods.end(), method), 1) << method;
+  }
+}
+
+TEST_F(HeadlessDeviceTest, AKnobTurnedWhileHeadsAreMergedWins) {
+  const Json report = play({{{"prompt", kPrompt}},
+                            {{"run", 2}},
+                            {{"method", "svd"}},  // nothing is merged at G = 8
+                            {{"groups", 2}, {"wait", false}},
+                            {{"method", "mean"}, {"wait", false}},
+                            {{"groups", 4}, {"wait", false}},
+                            {{"wait", "idle"}},
+                            {{"run", 2}}});
+  EXPECT_EQ(report["method"], "mean");
+  EXPECT_EQ(report["groups"], Json(std::vector<int>(4, 4)));
+  EXPECT_EQ(report["tokens"].size(), 4u);
+  EXPECT_FALSE(report["message_is_error"].get<bool>()) << report["message"];
+}
+
+// The bundled model with a chat template put in front of its other metadata.
+void write_model_that_chats(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::ifstream in(from, std::ios::binary);
+  std::ostringstream content;
+  content << in.rdbuf();
+  std::string file = content.str();
+  const auto number = [](std::uint64_t value, std::size_t bytes) {
+    std::string out;
+    for (std::size_t i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 255u);
+    return out;
+  };
+  const auto text = [&](const std::string& value) { return number(value.size(), 8) + value; };
+  std::string chat =
+      "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:"
+      "{% endif %}";
+  const auto entry = [&] { return text("tokenizer.chat_template") + number(8, 4) + text(chat); };
+  // Tensor data is aligned to 32 bytes: so is what is put in front of it, by blanks inside a tag.
+  while (entry().size() % 32 != 0) chat.insert(chat.find(" in messages"), " ");
+  const std::uint64_t entries = static_cast<unsigned char>(file[16]);  // fewer than 256
+  file.replace(16, 1, 1, static_cast<char>(entries + 1));
+  file.insert(24, entry());
+  std::ofstream(to, std::ios::binary) << file;
+}
+
+TEST_F(HeadlessDeviceTest, AConversationIsKept) {
+  write_model_that_chats(bundled(), file("chats.gguf"));
+  const Json report = play({{{"say", "Good morning."}, {"tokens", 6}},
+                            {{"report", "first"}},
+                            {{"cache", "f32"}},  // begins a new session; the conversation stays
+                            {{"say", "Who are you?"}, {"tokens", 4}}},
+                           {"--model", file("chats.gguf")});
+  const Json& first = report["reports"][0];
+  ASSERT_EQ(report["conversation"].size(), 3u);
+  EXPECT_EQ(report["conversation"][0]["content"], "Good morning.");
+  EXPECT_EQ(report["conversation"][1]["role"], "assistant");
+  EXPECT_EQ(report["conversation"][1]["content"], first["text"]);
+  EXPECT_EQ(report["conversation"][2]["content"], "Who are you?");
+  // The first prompt stands in front of all; the answers follow each other.
+  const auto prompt = report["prompt_tokens"].get<std::vector<std::uint32_t>>();
+  const auto before = first["prompt_tokens"].get<std::vector<std::uint32_t>>();
+  ASSERT_GT(prompt.size(), before.size());
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), prompt.begin()));
+  const auto answers = report["tokens"].get<std::vector<std::uint32_t>>();
+  const auto answer = first["tokens"].get<std::vector<std::uint32_t>>();
+  ASSERT_EQ(answers.size(), 10u);
+  EXPECT_TRUE(std::equal(answer.begin(), answer.end(), answers.begin()));
+}
+
+TEST_F(HeadlessDeviceTest, DroppedFilesAndKeysAreAnswered) {
+  std::ofstream(file("broken.gguf")) << "GGUF but not really";
+  const Json report = play({{{"prompt", kPrompt}},
+                            {{"run", 2}},
+                            {{"drop", {file("broken.gguf").string()}}},
+                            {{"report", "broken"}},
+                            {{"drop", {bundled()}}},
+                            {{"report", "bundled"}},
+                            {{"key", "t"}},
+                            {{"key", "f1"}},
+                            {{"click", {400, 300}}}});
+  EXPECT_TRUE(report["reports"][0]["message_is_error"].get<bool>());
+  EXPECT_EQ(report["reports"][0]["tokens"].size(), 2u);  // the model stays, and what it said
+  EXPECT_EQ(report["reports"][1]["phase"], "ready");     // opened anew
+  EXPECT_TRUE(report["reports"][1]["tokens"].empty());
+  // Two keys, and of the click the way, the press and the release.
+  EXPECT_EQ(report["input"]["count"], 5);
+  EXPECT_GE(report["input"]["max_ms"].get<double>(), report["input"]["p50_ms"].get<double>());
+  EXPECT_GT(report["first_frame_ms"].get<double>(), 0.0);
+}
+
 TEST_F(HeadlessDeviceTest, MistakesEndWithOneLine) {
   std::ofstream(file("wrong.json")) << R"([{"dance": true}])";
   const Outcome step = view({"--headless", "--script", file("wrong.json")});

@@ -99,6 +99,17 @@ TEST(PreferencesTest, AreKeptAndSurviveADamagedFile) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(DurationsTest, PercentilesOfTheLatestAndTheLargestOfAll) {
+  Durations d;
+  EXPECT_EQ(d.percentile(0.99), 0.0);
+  d.add(1e6);
+  for (int i = 1; i <= 2000; ++i) d.add(i);
+  EXPECT_EQ(d.count(), 2001u);
+  EXPECT_EQ(d.largest(), 1e6);
+  EXPECT_EQ(d.percentile(0.5), 1001);  // the first is forgotten
+  EXPECT_EQ(d.percentile(1.0), 2000);
+}
+
 TEST(FigureTest, TicksAreRoundAndInside) {
   for (const auto& [low, high] : {std::pair{0.0, 1.0}, {0.0, 0.037}, {12.0, 987.0}, {-3.0, 4.0}}) {
     const auto ticks = round_ticks(low, high, 5);

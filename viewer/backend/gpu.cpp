@@ -31,14 +31,20 @@ Gpu::Gpu(const GpuOptions& options, ValidationLog& log) : options_(options) {
 }
 
 void Gpu::rebuild_device() {
+  screen_device_.reset();
   device_.reset();
-  DeviceOptions device{.which = options_.which,
-                       .mask = options_.mask,
-                       .cache_directory = cache_directory(),
-                       .max_submit_ms = kSubmitMs,
-                       .graphics = true};
-  if (options_.window) device.extensions = {VK_KHR_SWAPCHAIN_EXTENSION_NAME};
-  device_ = Device::open(*instance_, device);
+  const DeviceOptions compute{.which = options_.which, .mask = options_.mask, .cache_directory = cache_directory()};
+  DeviceOptions screen{.which = options_.which, .graphics = true};
+  if (options_.window) screen.extensions = {VK_KHR_SWAPCHAIN_EXTENSION_NAME};
+  if (instance_->choose(options_.which).type == DeviceType::kCpu) {
+    device_ = Device::open(*instance_, compute);
+    screen_device_ = Device::open(*instance_, screen);
+    return;
+  }
+  screen.mask = compute.mask;
+  screen.cache_directory = compute.cache_directory;
+  screen.max_submit_ms = kSubmitMs;
+  device_ = Device::open(*instance_, screen);
 }
 
 }  // namespace regroup::view

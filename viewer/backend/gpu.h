@@ -1,4 +1,5 @@
-// The Vulkan instance and device that window and engine share.
+// The Vulkan instance and device that window and engine share. A CPU driver works through one queue after the other's
+// submissions and compiles kernels in between, for seconds at times; there the window has a logical device of its own.
 #pragma once
 
 #include <memory>
@@ -37,6 +38,8 @@ class Gpu {
 
   Instance& instance() { return *instance_; }
   Device& device() { return *device_; }
+  // What the window is drawn with.
+  Device& screen_device() { return screen_device_ ? *screen_device_ : *device_; }
   // After a lost device: a new one of the same kind. Nothing may use the old one any more. Throws kNoDevice.
   void rebuild_device();
 
@@ -44,6 +47,7 @@ class Gpu {
   GpuOptions options_;
   std::unique_ptr<Instance> instance_;
   std::unique_ptr<Device> device_;
+  std::unique_ptr<Device> screen_device_;  // null: the same
 };
 
 }  // namespace regroup::view

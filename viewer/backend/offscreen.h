@@ -16,6 +16,7 @@ class Offscreen : public Screen {
   void resize(std::uint32_t width, std::uint32_t height);
   bool begin_frame() override;
   void show(ImDrawData* data) override;
+  void wait_until_drawn() override {}  // show() has waited
   Image capture(ImDrawData* data) override;
   void upload_fonts() override;
 

@@ -15,6 +15,8 @@ class Screen {
   // Tells ImGui size, time and input of the next frame; false: there is nothing to draw on now (minimised).
   virtual bool begin_frame() = 0;
   virtual void show(ImDrawData* data) = 0;
+  // Returns when the frame that was shown last has been drawn.
+  virtual void wait_until_drawn() = 0;
   // The pixels of a frame.
   virtual Image capture(ImDrawData* data) = 0;
   // The font atlas was built anew.

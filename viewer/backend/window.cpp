@@ -12,6 +12,8 @@
 namespace regroup::view {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // "ctrl+shift+p"; empty for keys that are only modifiers or unknown. Printable keys are named by the user's layout.
 std::string chord_of(int key, int scancode, int modifiers) {
   std::string name;
@@ -86,6 +88,7 @@ Window::Window(int width, int height, const std::string& title) {
   glfwSetKeyCallback(window_, [](GLFWwindow* w, int key, int scancode, int action, int modifiers) {
     self(w).activity_ = true;
     if (action == GLFW_RELEASE) return;
+    self(w).note_input();
     if (key >= 0) self(w).pressed_.push_back({key, modifiers});
     if (std::string chord = chord_of(key, scancode, modifiers); !chord.empty())
       self(w).keys_.push_back({std::move(chord)});
@@ -98,8 +101,14 @@ Window::Window(int width, int height, const std::string& title) {
     self(w).activity_ = true;
     for (int i = 0; i < count; ++i) self(w).dropped_.emplace_back(paths[i]);
   });
-  glfwSetMouseButtonCallback(window_, [](GLFWwindow* w, int, int, int) { self(w).activity_ = true; });
-  glfwSetScrollCallback(window_, [](GLFWwindow* w, double, double) { self(w).activity_ = true; });
+  glfwSetMouseButtonCallback(window_, [](GLFWwindow* w, int, int, int) {
+    self(w).activity_ = true;
+    self(w).note_input();
+  });
+  glfwSetScrollCallback(window_, [](GLFWwindow* w, double, double) {
+    self(w).activity_ = true;
+    self(w).note_input();
+  });
   glfwSetCursorPosCallback(window_, [](GLFWwindow* w, double, double) { self(w).activity_ = true; });
   glfwSetCursorEnterCallback(window_, [](GLFWwindow* w, int) { self(w).activity_ = true; });
   glfwSetFramebufferSizeCallback(window_, [](GLFWwindow* w, int, int) { self(w).activity_ = true; });
@@ -115,11 +124,25 @@ Window::~Window() {
 }
 
 void Window::wait_for_events(double seconds) {
+  wait_began_ = Clock::now();
   if (seconds > 0) {
     glfwWaitEventsTimeout(seconds);
   } else {
     glfwPollEvents();
   }
+  looked_ = Clock::now();
+}
+
+// GLFW tells no times: an event that is there as soon as one looks may have come ever since one looked last.
+void Window::note_input() {
+  const auto now = Clock::now();
+  const bool was_there = now - wait_began_ < std::chrono::milliseconds(1);
+  const auto came = was_there && looked_ != Clock::time_point{} ? looked_ : now;
+  if (!input_ || came < *input_) input_ = came;
+}
+
+std::optional<Clock::time_point> Window::take_input() {
+  return std::exchange(input_, std::nullopt);
 }
 
 std::vector<KeyPress> Window::take_keys() {

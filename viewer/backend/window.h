@@ -1,7 +1,9 @@
 // A window with its input: keys as chords, dropped files, size and scale. Knows nothing of what is drawn in it.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,9 @@ class Window {
   std::vector<std::filesystem::path> take_dropped();
   // Input of any kind, or a changed size, since the last call.
   bool take_activity();
+  // When the earliest key, button or turn of the wheel since the last call came. Of what came while nobody looked
+  // only the bounds are known; then the earlier one is told, so that a wait counts as longer rather than shorter.
+  std::optional<std::chrono::steady_clock::time_point> take_input();
   bool should_close() const;
   bool is_minimised() const;
   // Window coordinates; pixels of the framebuffer.
@@ -49,6 +54,10 @@ class Window {
   std::vector<Pressed> pressed_, held_for_a_frame_;
   std::vector<std::filesystem::path> dropped_;
   bool activity_ = true;
+  std::optional<std::chrono::steady_clock::time_point> input_;
+  std::chrono::steady_clock::time_point wait_began_{}, looked_{};  // of the last wait for events: begin and end
+
+  void note_input();
 };
 
 }  // namespace regroup::view

@@ -18,11 +18,12 @@ constexpr std::uint64_t kAcquireNanoseconds = 100'000'000;  // a compositor that
 WindowScreen::Surface::Surface(Gpu& gpu, Window& window) : instance(gpu.instance().handle()) {
   check_result(glfwCreateWindowSurface(instance, window.handle(), nullptr, &handle), "creating the window's surface");
   VkBool32 supported = VK_FALSE;
-  vkGetPhysicalDeviceSurfaceSupportKHR(gpu.device().info().handle, gpu.device().queue_family(), handle, &supported);
+  vkGetPhysicalDeviceSurfaceSupportKHR(gpu.screen_device().info().handle, gpu.screen_device().queue_family(), handle,
+                                       &supported);
   if (supported == VK_FALSE) {
     vkDestroySurfaceKHR(instance, handle, nullptr);
     throw_error(ErrorCode::kNoDevice, "{} cannot present to this display; choose another with --device",
-                gpu.device().info().name);
+                gpu.screen_device().info().name);
   }
 }
 
@@ -35,26 +36,26 @@ WindowScreen::WindowScreen(Gpu& gpu, Window& window)
       window_(window),
       surface_(gpu, window),
       format_(choose_format()),
-      render_pass_(create_render_pass(gpu.device(), format_.format, VK_IMAGE_LAYOUT_PRESENT_SRC_KHR)),
-      capture_pass_(create_render_pass(gpu.device(), format_.format, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL)),
-      renderer_(gpu.instance(), gpu.device(), render_pass_.get()),
-      commands_(gpu.device()),
+      render_pass_(create_render_pass(gpu.screen_device(), format_.format, VK_IMAGE_LAYOUT_PRESENT_SRC_KHR)),
+      capture_pass_(create_render_pass(gpu.screen_device(), format_.format, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL)),
+      renderer_(gpu.instance(), gpu.screen_device(), render_pass_.get()),
+      commands_(gpu.screen_device()),
       acquired_(create_semaphore()) {}
 
 WindowScreen::~WindowScreen() {
-  const std::lock_guard lock(gpu_.device().queue_mutex());
-  vkQueueWaitIdle(gpu_.device().queue());  // presenting has no fence
+  const std::lock_guard lock(gpu_.screen_device().queue_mutex());
+  vkQueueWaitIdle(gpu_.screen_device().queue());  // presenting has no fence
 }
 
 SemaphoreHandle WindowScreen::create_semaphore() const {
   const VkSemaphoreCreateInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO};
   VkSemaphore semaphore = VK_NULL_HANDLE;
-  check_result(vkCreateSemaphore(gpu_.device().handle(), &info, nullptr, &semaphore), "creating a semaphore");
-  return SemaphoreHandle(gpu_.device().handle(), semaphore);
+  check_result(vkCreateSemaphore(gpu_.screen_device().handle(), &info, nullptr, &semaphore), "creating a semaphore");
+  return SemaphoreHandle(gpu_.screen_device().handle(), semaphore);
 }
 
 VkSurfaceFormatKHR WindowScreen::choose_format() const {
-  const VkPhysicalDevice physical = gpu_.device().info().handle;
+  const VkPhysicalDevice physical = gpu_.screen_device().info().handle;
   std::uint32_t count = 0;
   check_result(vkGetPhysicalDeviceSurfaceFormatsKHR(physical, surface_.handle, &count, nullptr), "listing formats");
   std::vector<VkSurfaceFormatKHR> formats(count);
@@ -70,7 +71,7 @@ VkSurfaceFormatKHR WindowScreen::choose_format() const {
 
 // False while the window has no area.
 bool WindowScreen::build_swapchain() {
-  Device& device = gpu_.device();
+  Device& device = gpu_.screen_device();
   VkSurfaceCapabilitiesKHR caps{};
   check_result(vkGetPhysicalDeviceSurfaceCapabilitiesKHR(device.info().handle, surface_.handle, &caps),
                "asking for the window's capabilities");
@@ -161,7 +162,7 @@ void WindowScreen::show(ImDrawData* data) {
     return commands_.begin();
   }();
   std::uint32_t index = 0;
-  const VkResult acquired = vkAcquireNextImageKHR(gpu_.device().handle(), swapchain_.get(), kAcquireNanoseconds,
+  const VkResult acquired = vkAcquireNextImageKHR(gpu_.screen_device().handle(), swapchain_.get(), kAcquireNanoseconds,
                                                   acquired_.get(), VK_NULL_HANDLE, &index);
   if (acquired == VK_ERROR_OUT_OF_DATE_KHR || acquired == VK_TIMEOUT || acquired == VK_NOT_READY) {
     outdated_ = acquired == VK_ERROR_OUT_OF_DATE_KHR;
@@ -182,8 +183,8 @@ void WindowScreen::show(ImDrawData* data) {
   present.pImageIndices = &index;
   VkResult result = VK_SUCCESS;
   {
-    const std::lock_guard lock(gpu_.device().queue_mutex());
-    result = vkQueuePresentKHR(gpu_.device().queue(), &present);
+    const std::lock_guard lock(gpu_.screen_device().queue_mutex());
+    result = vkQueuePresentKHR(gpu_.screen_device().queue(), &present);
   }
   if (result == VK_ERROR_OUT_OF_DATE_KHR || result == VK_SUBOPTIMAL_KHR) {
     outdated_ = true;
@@ -193,7 +194,7 @@ void WindowScreen::show(ImDrawData* data) {
 }
 
 Image WindowScreen::capture(ImDrawData* data) {
-  FrameTarget target(gpu_.device(), capture_pass_.get(), format_.format, extent_.width, extent_.height);
+  FrameTarget target(gpu_.screen_device(), capture_pass_.get(), format_.format, extent_.width, extent_.height);
   const VkCommandBuffer commands = commands_.begin();
   renderer_.record(commands, capture_pass_.get(), target.framebuffer(), extent_.width, extent_.height, data);
   target.record_read_back(commands);

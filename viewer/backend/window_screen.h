@@ -19,6 +19,7 @@ class WindowScreen : public Screen {
 
   bool begin_frame() override;
   void show(ImDrawData* data) override;
+  void wait_until_drawn() override { commands_.wait(); }
   Image capture(ImDrawData* data) override;
   void upload_fonts() override;
 

@@ -48,14 +48,16 @@ void draw(PanelContext& c) {
   if (c.state.trace.model.weights_bytes > 0)
     fact(c.theme, "weights", human_bytes(c.state.trace.model.weights_bytes), x);
   if (d.bytes_per_second > 0) fact(c.theme, "copy", fmt::format("{:.1f} GB/s", d.bytes_per_second / 1e9), x);
-  if (c.ui.frames.count > 10) {
-    fact(c.theme, "frames",
-         fmt::format("{} / {} ms", short_number(c.ui.frames.percentile(0.5)),
-                     short_number(c.ui.frames.percentile(0.99))),
+  const auto durations = [&](const char* label, const Durations& times, const char* tip) {
+    if (times.count() == 0) return;
+    fact(c.theme, label,
+         fmt::format("{} / {} / {} ms", short_number(times.percentile(0.5)), short_number(times.percentile(0.99)),
+                     short_number(times.largest())),
          x);
-    if (ImGui::IsItemHovered())
-      ImGui::SetTooltip("Building and drawing one frame of this window: median and 99th percentile");
-  }
+    if (ImGui::IsItemHovered()) ImGui::SetTooltip("%s: median, 99th percentile, largest", tip);
+  };
+  durations("frames", c.ui.frames, "Building and drawing one frame of this window");
+  durations("input", c.ui.input, "From a key or a click to the end of the frame that shows what came of it");
   if (d.rebuilt > 0) fact(c.theme, "rebuilt", fmt::format("{} times", d.rebuilt), x);
   features(c);
   for (const std::string& warning : c.state.warnings) {

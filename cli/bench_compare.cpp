@@ -36,7 +36,8 @@ Measured measured(const nlohmann::json& row, const std::string& path) {
     throw_error(ErrorCode::kUsage, "{}: not what `regroup bench -o json` or `-o jsonl` writes", escaped(path));
   }
   Measured out{.speed = number_of(row, "avg_ts"), .deviation = number_of(row, "stddev_ts")};
-  const auto prompt = number_of(row, "n_prompt"), generated = number_of(row, "n_gen"), depth = number_of(row, "n_depth");
+  const auto prompt = number_of(row, "n_prompt"), generated = number_of(row, "n_gen"),
+             depth = number_of(row, "n_depth");
   if (prompt > 0) out.test = fmt::format("pp{}", prompt);
   if (generated > 0) out.test += fmt::format("{}tg{}", prompt > 0 ? "+" : "", generated);
   if (number_of(row, "n_sequences") > 1) out.test += fmt::format(" x{}", number_of(row, "n_sequences"));
@@ -84,8 +85,7 @@ int compare_benchmarks(const std::string& before, const std::string& after, bool
   const std::vector<Measured> first = read_rows(before), second = read_rows(after);
   Json rows = Json::array();
   for (const Measured& a : first) {
-    const auto found =
-        std::find_if(second.begin(), second.end(), [&](const Measured& b) { return b.test == a.test; });
+    const auto found = std::find_if(second.begin(), second.end(), [&](const Measured& b) { return b.test == a.test; });
     if (found == second.end() || a.speed <= 0) continue;
     const double p = welch_p_value(a.samples, found->samples);
     rows.push_back({{"test", a.test},

@@ -45,9 +45,9 @@ void print_table(const BenchSubject& subject, const std::vector<BenchRow>& rows)
     const Summary speed = summarise(row.speeds());
     const double bytes = bytes_per_step(subject, row) * steps_per_second(row);
     const double operations = flops(subject, row) / summarise(row.seconds()).mean;
-    const std::string bandwidth = bytes > 0 ? fmt::format("{:.2f} | {:.0f} %", bytes / 1e9,
-                                                          100 * share(bytes, subject.copy_bytes_per_second))
-                                            : std::string("- | -");
+    const std::string bandwidth =
+        bytes > 0 ? fmt::format("{:.2f} | {:.0f} %", bytes / 1e9, 100 * share(bytes, subject.copy_bytes_per_second))
+                  : std::string("- | -");
     std::printf("| %s | %s | %.2f M | Vulkan | %s | %s | %llu B | %s | %s | %s | %.2f ± %.2f | %s | %.2f | %.0f %% |\n",
                 model.c_str(), human_bytes(subject.size_bytes).c_str(), static_cast<double>(subject.parameters) / 1e6,
                 groups_text(row.groups).c_str(), row.kv.c_str(),

@@ -102,8 +102,9 @@ void DeviceChoice::add_options(CLI::App& command) {
   command.add_option("--require-features", require, "minimum: use nothing beyond Vulkan 1.1's guaranteed floor");
   command.add_option("--disable", disable,
                      "features to leave unused: fp16,storage16,int8,dot,subgroup,arithmetic,shuffle,texel");
-  command.add_option("--kernels", kernels,
-                     "force a family of kernels: cpu-texel16, cpu-texel8, cpu-ssbo4, cpu-plain, gpu-subgroup, gpu-shared");
+  command.add_option(
+      "--kernels", kernels,
+      "force a family of kernels: cpu-texel16, cpu-texel8, cpu-ssbo4, cpu-plain, gpu-subgroup, gpu-shared");
   command.add_option("--max-submit-ms", max_submit_ms, "longest planned submission to the device")
       ->check(CLI::Range(1.0, 1e6));
   command.add_flag("-q,--quiet", quiet, "no remarks and no progress on stderr");

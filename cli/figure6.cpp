@@ -52,9 +52,9 @@ void measure(Curve& curve, const BenchModel& bench, const Figure6Options& option
   const std::uint32_t context = curve.depth + 2 * steps + 1;
   require_cache(bench.device(), model.config(), grouping.plan().groups(), options.open.cache_type(), context,
                 curve.sequences);
-  Batch batch(model, grouping,
-              {.sequences = curve.sequences, .context = context, .cache_type = options.open.cache_type(),
-               .prefill_chunk = 1});
+  Batch batch(
+      model, grouping,
+      {.sequences = curve.sequences, .context = context, .cache_type = options.open.cache_type(), .prefill_chunk = 1});
   measure_decode(batch, curve.depth, 1, &interrupt_flag());  // compiles
   std::vector<double> costs;
   for (std::uint32_t r = 0; r < options.repetitions; ++r) {
@@ -84,7 +84,8 @@ Plot plot_of(const std::vector<Curve>& curves, const BenchSubject& subject, cons
                          .dashed = true});
   const ModelConfig& config = subject.config;
   plot.caption = fmt::format(
-      "Decoding with {} ({}), KV cache {}: {} query heads of {}, hidden {}, feed-forward {}, {} layers, random weights; "
+      "Decoding with {} ({}), KV cache {}: {} query heads of {}, hidden {}, feed-forward {}, {} layers, random "
+      "weights; "
       "each curve is a number of sequences decoded together times the positions cached for each. {} per step, mean and "
       "deviation of {} repetitions. Paper: Ainslie et al. 2023, arXiv 2305.13245, Figure 6 and Table 1: time per "
       "sample, of which attention is a part, of T5 XXL on TPUs: 1.51 s with 64 groups, 0.28 s with 8, 0.24 s with 1.",

@@ -43,9 +43,8 @@ std::vector<GenerateResult> generate_batch(Batch& batch, const Tokenizer* tokeni
       }
     }
     for (std::uint32_t s = 0; s < count; ++s) {
-      const Timing prefill = time_of([&] {
-        batch.start(s, requests[s].prompt, requests[s].sampling, options.cancel, options.on_prefill);
-      });
+      const Timing prefill = time_of(
+          [&] { batch.start(s, requests[s].prompt, requests[s].sampling, options.cancel, options.on_prefill); });
       results[s].prefill_ms = 1e3 * prefill.seconds;
     }
   } catch (const Error& error) {
@@ -60,8 +59,7 @@ std::vector<GenerateResult> generate_batch(Batch& batch, const Tokenizer* tokeni
     for (std::uint32_t s = 0; s < count; ++s) {
       if (!chosen[s]) continue;
       results[s].decode_ms.push_back(1e3 * step.seconds);
-      std::optional<StopReason> reason =
-          take(results[s], decoders[s], tokenizer, chosen[s]->id, options.max_tokens);
+      std::optional<StopReason> reason = take(results[s], decoders[s], tokenizer, chosen[s]->id, options.max_tokens);
       if (!reason && interrupted) reason = StopReason::kInterrupted;
       if (!reason && batch.is_full(s)) reason = StopReason::kContextFull;
       if (reason) finish(s, *reason);

@@ -56,7 +56,8 @@ float packed_weight(const PanelLayout& layout, std::span<const std::byte> panels
   REGROUP_CHECK(row < layout.panels() * layout.panel_rows && column < 32 * layout.blocks());
   REGROUP_CHECK(panels.size() >= layout.bytes());
   const std::byte* start = panels.data() + row / layout.panel_rows * layout.panel_bytes() +
-                           super_block_offset(layout, column / 256) + layout.slot(row % layout.panel_rows) * kChunkBytes;
+                           super_block_offset(layout, column / 256) +
+                           layout.slot(row % layout.panel_rows) * kChunkBytes;
   return format_codec(layout.format)
       .unpack(ChunkReader(start, layout.panel_rows * kChunkBytes), column % 256 / 32, column % 32);
 }

@@ -17,10 +17,10 @@
 //   header h of row r              ... + h*P + slot(r)
 //   chunk c of block b (0..7)      ... + H*P + (b*C + c)*P + slot(r)
 // P is the one layout parameter (subgroup size x row groups on CPU drivers; 1 = row-major, for lanes along columns).
-// slot(r) = r in low panels. High ones deal their rows out, slot(r) = r % 4 * P/4 + r / 4: lane l of P/4 owns rows 4l to
-// 4l + 3, which it stores in one piece, and yet each of its four loads reads side by side with its neighbours'. Texel
-// loads stream a matrix from memory 14 to 19 % faster so (bench_linear, 49152 x 576); storage-buffer loads, whose lanes
-// prefer a run of their own, use low panels.
+// slot(r) = r in low panels. High ones deal their rows out, slot(r) = r % 4 * P/4 + r / 4: lane l of P/4 owns rows 4l
+// to 4l + 3, which it stores in one piece, and yet each of its four loads reads side by side with its neighbours'.
+// Texel loads stream a matrix from memory 14 to 19 % faster so (bench_linear, 49152 x 576); storage-buffer loads, whose
+// lanes prefer a run of their own, use low panels.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,8 @@
 #include "runtime/model/step.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "runtime/core/error.h"
 #include "runtime/model/architecture.h"
 #include "runtime/ops/attention.h"
@@ -16,6 +19,42 @@ namespace {
 Activations shifted(Activations a, std::uint32_t elements) {
   a.offset += elements;
   return a;
+}
+
+Linear normed_product(const Step& step, const Projection& projection, const Activations& x, BufferView norm_gain,
+                      const Activations& y, GatedActivation gated) {
+  const bool fused = step.token_count <= kFusedNormTokens;
+  return {.weight = projection.matrix,
+          .x = fused ? x : step.activations.normed,
+          .y = shifted(y, projection.y_offset),
+          .tokens = step.token_count,
+          .norm_gain = fused ? norm_gain : BufferView{},
+          .norm_epsilon = step.model.config().norm_epsilon,
+          .bias = projection.bias,
+          .gated = gated};
+}
+
+RopeStore rope_store_of(const Step& step, std::uint32_t l) {
+  const ModelConfig& config = step.model.config();
+  const LayerWeights& weights = step.model.layer(l);
+  const Activations& qkv = step.activations.qkv;
+  const std::uint32_t queries = config.query_columns();
+  const std::uint32_t keys = step.grouping.groups(l) * config.head_dim;
+  return {.q = qkv,
+          .k = shifted(qkv, queries),
+          .v = shifted(qkv, queries + keys),
+          .positions = step.positions,
+          .rope_table = config.layers[l].local_rope ? step.activations.local_rope_table : step.activations.rope_table,
+          .q_norm_gain = weights.query_norm,
+          .k_norm_gain = weights.key_norm,
+          .norm_epsilon = config.norm_epsilon,
+          .cache = step.cache.layer(l),
+          .sequences = step.sequences,
+          .query_heads = config.query_heads,
+          .head_dim = config.head_dim,
+          .rotary_dims = config.rotary_dims,
+          .layout = RopeLayout::kInterleaved,
+          .tokens = step.token_count};
 }
 
 // The part of `buffer` that holds rows first, first + 1, ... as a view of its own.
@@ -63,15 +102,7 @@ void project_normed(const Step& step, std::span<const Projection> projections, c
                    .epsilon = config.norm_epsilon});
   }
   for (const Projection& projection : projections) {
-    record(step.list, step.profile(),
-           Linear{.weight = projection.matrix,
-                  .x = fused ? x : step.activations.normed,
-                  .y = shifted(y, projection.y_offset),
-                  .tokens = step.token_count,
-                  .norm_gain = fused ? norm_gain : BufferView{},
-                  .norm_epsilon = config.norm_epsilon,
-                  .bias = projection.bias,
-                  .gated = gated});
+    record(step.list, step.profile(), normed_product(step, projection, x, norm_gain, y, gated));
   }
 }
 
@@ -87,28 +118,29 @@ void project(const Step& step, const Projection& projection, const Activations& 
 }
 
 void rotate_and_store(const Step& step, std::uint32_t l) {
-  const ModelConfig& config = step.model.config();
-  const LayerWeights& weights = step.model.layer(l);
-  const Activations& qkv = step.activations.qkv;
-  const std::uint32_t queries = config.query_columns();
-  const std::uint32_t keys = step.grouping.groups(l) * config.head_dim;
-  record(step.list, step.profile(),
-         RopeStore{.q = qkv,
-                   .k = shifted(qkv, queries),
-                   .v = shifted(qkv, queries + keys),
-                   .positions = step.positions,
-                   .rope_table =
-                       config.layers[l].local_rope ? step.activations.local_rope_table : step.activations.rope_table,
-                   .q_norm_gain = weights.query_norm,
-                   .k_norm_gain = weights.key_norm,
-                   .norm_epsilon = config.norm_epsilon,
-                   .cache = step.cache.layer(l),
-                   .sequences = step.sequences,
-                   .query_heads = config.query_heads,
-                   .head_dim = config.head_dim,
-                   .rotary_dims = config.rotary_dims,
-                   .layout = RopeLayout::kInterleaved,
-                   .tokens = step.token_count});
+  record(step.list, step.profile(), rope_store_of(step, l));
+}
+
+void project_and_store(const Step& step, std::uint32_t l) {
+  const StepActivations& a = step.activations;
+  const BufferView gain = step.model.layer(l).attention_norm;
+  const RopeStore rope_store = rope_store_of(step, l);
+  std::vector<Linear> products;
+  for (const Projection& projection : step.grouping.qkv(l)) {
+    products.push_back(normed_product(step, projection, a.residual, gain, a.qkv, GatedActivation::kNone));
+  }
+  const bool together = std::all_of(products.begin(), products.end(), [&](const Linear& product) {
+    return takes_rope_store(step.profile(), product, rope_store);
+  });
+  if (!together) {
+    project_normed(step, step.grouping.qkv(l), a.residual, gain, a.qkv);
+    record(step.list, step.profile(), rope_store);
+    return;
+  }
+  for (Linear& product : products) {
+    product.rope_store = &rope_store;
+    record(step.list, step.profile(), product);
+  }
 }
 
 void attend(const Step& step, std::uint32_t l) {

@@ -52,6 +52,9 @@ void project_normed(const Step& step, std::span<const Projection> projections, c
 void project(const Step& step, const Projection& projection, const Activations& x, const Activations& y,
              bool accumulate = false);
 
+// activations.qkv = W norm(x) for the projections of layer l's queries, keys and values, rotated and stored: in the
+// same dispatch where the device's kernels can.
+void project_and_store(const Step& step, std::uint32_t l);
 // Rotates queries and keys of activations.qkv and stores keys and values of layer l.
 void rotate_and_store(const Step& step, std::uint32_t l);
 // activations.attention = grouped attention of layer l.

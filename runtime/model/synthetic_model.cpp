@@ -67,8 +67,8 @@ void set(SyntheticShape& shape, std::string_view key, std::string_view value, bo
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   const bool whole = error == std::errc() && end == value.data() + value.size();
   const std::pair<std::string_view, std::uint32_t*> fields[] = {
-      {"hidden", &shape.hidden}, {"heads", &shape.query_heads},  {"kv", &shape.kv_heads},
-      {"ff", &shape.feed_forward}, {"layers", &shape.layers},    {"vocab", &shape.vocabulary},
+      {"hidden", &shape.hidden},     {"heads", &shape.query_heads}, {"kv", &shape.kv_heads},
+      {"ff", &shape.feed_forward},   {"layers", &shape.layers},     {"vocab", &shape.vocabulary},
       {"head_dim", &shape.head_dim}, {"context", &shape.context},
   };
   for (const auto& [name, field] : fields) {
@@ -159,8 +159,7 @@ ModelConfig synthetic_config(const SyntheticShape& shape) {
   try {
     check_config(config, shape.name);
     const std::uint32_t block = format_info(shape.format).block_elements;
-    for (const std::uint32_t columns :
-         {shape.hidden, shape.feed_forward, shape.query_heads * shape.head_dim}) {
+    for (const std::uint32_t columns : {shape.hidden, shape.feed_forward, shape.query_heads * shape.head_dim}) {
       if (columns % block != 0) {
         throw_error(ErrorCode::kUsage, "{}: rows of {} are no whole blocks of {} in {}", shape.name, columns, block,
                     format_info(shape.format).name);
@@ -197,8 +196,8 @@ std::unique_ptr<Model> make_synthetic_model(Device& device, const KernelProfile&
     WeightMatrix made = allocate_matrix(device, model->arena_, layout, name);
     for (const WeightSlice& slice : made.slices) {
       const Buffer& buffer = *slice.panels.buffer;
-      const std::uint64_t size = std::uint64_t{(slice.rows + profile.panel_rows - 1) / profile.panel_rows} *
-                                 layout.panel_bytes();
+      const std::uint64_t size =
+          std::uint64_t{(slice.rows + profile.panel_rows - 1) / profile.panel_rows} * layout.panel_bytes();
       std::uint64_t have = std::min<std::uint64_t>(packed.size(), size);
       upload(device, buffer, std::span(packed).first(have));
       while (have < size) {

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "runtime/core/error.h"
+#include "runtime/ops/chunk_view.h"
+#include "runtime/ops/rope_store.h"
 #include "shaders/linear/linear.h"
 
 namespace regroup {
@@ -86,6 +88,7 @@ std::uint32_t flags(const Linear& op) {
   if (op.gated == GatedActivation::kSilu) bits |= LINEAR_SILU;
   if (op.gated == GatedActivation::kGeluTanh) bits |= LINEAR_GELU_TANH;
   if (op.weight.rows % 4 != 0) bits |= LINEAR_RAGGED;
+  if (op.rope_store != nullptr && op.rope_store->cache.type == CacheType::kF16) bits |= LINEAR_CACHE_F16;
   return bits;
 }
 
@@ -95,7 +98,22 @@ const Kernel& kernel_of(Device& device, const KernelProfile& profile, const Line
   constants.workgroup_size = std::min(profile.lanes, op.weight.layout().blocks() > 32 ? 64u : 32u);
   constants.with_norm = op.norm_gain ? 1 : 0;
   constants.flags = flags(op);
-  return device.kernel(fmt::format("{}_{}", variant.name, format_info(op.weight.format).name), as_words(constants));
+  if (op.rope_store != nullptr) constants.head_dim = op.rope_store->head_dim;
+  return device.kernel(
+      fmt::format("{}{}_{}", variant.name, op.rope_store != nullptr ? "_rope" : "", format_info(op.weight.format).name),
+      as_words(constants));
+}
+
+void set_rope_store(shader::LinearPush& push, const Linear& op) {
+  const RopeStore& rope_store = *op.rope_store;
+  const KvCacheSlice& slice = rope_store.cache.slices.front();
+  push.column = op.y.offset - rope_store.q.offset;
+  push.query_columns = rope_store.query_heads * rope_store.head_dim;
+  push.key_columns = rope_store.cache.groups * rope_store.head_dim;
+  push.planes = rope_store.rotary_dims / 2;
+  push.capacity = slice.layout.capacity;
+  push.v_at = static_cast<std::uint32_t>(slice.layout.v_offset() / 4);
+  push.first_head = slice_tokens(slice, rope_store.sequences, 1).first_row;
 }
 
 // Tokens first .. first + count - 1 times one slice, in dispatches that fit the submission budget.
@@ -109,8 +127,15 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
   const BufferView gain =
       op.norm_gain ? BufferView(*op.norm_gain.buffer, op.norm_gain.offset_bytes, std::uint64_t{128} * layout.blocks())
                    : unused;
-  const std::array<Bind, 5> bindings = {
-      {{0, slice.panels}, {1, op.x.buffer}, {2, op.y.buffer}, {3, gain}, {4, op.bias ? op.bias : unused}}};
+  const std::array<Bind, 8> bindings = {
+      {{0, slice.panels},
+       {1, op.x.buffer},
+       {2, op.y.buffer},
+       {3, gain},
+       {4, op.bias ? op.bias : unused},
+       {5, op.rope_store != nullptr ? op.rope_store->cache.slices.front().buffer : unused},
+       {6, op.rope_store != nullptr ? whole_chunks(op.rope_store->rope_table) : unused},
+       {7, op.rope_store != nullptr ? op.rope_store->positions : unused}}};
 
   // Rows per dispatch: a multiple of what a workgroup owns and of whole panels, which is the same or 1.
   const auto work_of = [&](double rows) {
@@ -142,6 +167,7 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
     push.y_offset = op.y.offset + first * op.y.stride;
     push.y_stride = op.y.stride;
     push.epsilon = op.norm_epsilon;
+    if (op.rope_store != nullptr) set_rope_store(push, op);
     Groups grid{(count + variant.tokens - 1) / variant.tokens, groups, 1};
     if (!variant.tiled) grid = {std::min(groups, kMaxGroups), (groups + kMaxGroups - 1) / kMaxGroups, count};
     list.dispatch(kernel, bindings, as_words(push), grid, work_of(rows));
@@ -150,8 +176,19 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
 
 }  // namespace
 
+bool takes_rope_store(const KernelProfile& profile, const Linear& op, const RopeStore& rope_store) {
+  const KvCacheLayer& cache = rope_store.cache;
+  return decode_variant(profile).name == "linear_decode_texel" && op.tokens == 1 && op.weight.rows % 4 == 0 &&
+         op.gated == GatedActivation::kNone && !op.accumulate && !rope_store.q_norm_gain &&
+         rope_store.layout == RopeLayout::kInterleaved && rope_store.rotary_dims % 4 == 0 &&
+         rope_store.rotary_dims > 0 && rope_store.head_dim % 4 == 0 &&
+         (cache.type == CacheType::kF32 || cache.type == CacheType::kF16) && cache.slices.size() == 1 &&
+         op.y.buffer.buffer == rope_store.q.buffer.buffer && op.y.offset >= rope_store.q.offset;
+}
+
 void record(CommandList& list, const KernelProfile& profile, const Linear& op) {
   check(profile, op);
+  REGROUP_CHECK(op.rope_store == nullptr || takes_rope_store(profile, op, *op.rope_store));
   for (std::uint32_t first = 0; first < op.tokens;) {
     const std::uint32_t left = op.tokens - first;
     const Variant variant = variant_for(profile, left);

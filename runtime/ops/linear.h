@@ -11,6 +11,8 @@
 
 namespace regroup {
 
+struct RopeStore;
+
 enum class GatedActivation : std::uint32_t { kNone = 0, kSilu = 1, kGeluTanh = 2 };
 
 // Rows of f32 activations inside a buffer: element (t, i) is at offset + t * stride + i. offset and stride are
@@ -36,11 +38,18 @@ struct Linear {
   BufferView bias = {};  // [M] f32
   GatedActivation gated = GatedActivation::kNone;
   bool accumulate = false;
+  // y's rows are a token's queries, keys and values, from column y.offset - rope_store->q.offset on: they are rotated
+  // and stored as this says in the same dispatch. Only where takes_rope_store(); otherwise null, and an op of its own.
+  const RopeStore* rope_store = nullptr;
 };
 
 // Up to this many tokens a norm may be folded into the product.
 inline constexpr std::uint32_t kFusedNormTokens = 1;
 
 void record(CommandList& list, const KernelProfile& profile, const Linear& op);
+
+// Whether the product can take the rotation and the store of its rows along: one token, no norm per head, an
+// unquantised cache in one slice, and a kernel family that has it.
+bool takes_rope_store(const KernelProfile& profile, const Linear& op, const RopeStore& rope_store);
 
 }  // namespace regroup

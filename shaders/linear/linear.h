@@ -11,6 +11,11 @@
 //   2 y           f32  [tokens][matrix rows, half of them when gated] at y_offset + t * y_stride
 //   3 gain        uniform texel buffer everywhere (<= 65536 texels, the guaranteed minimum: K <= 262144), [columns rounded up to 32], decode only
 //   4 bias        f32  [matrix rows]
+//   With -DROPE_STORE (decode, texel kernels) the rows are queries, keys and values of one token from column `column` on: queries are rotated on
+//   their way to y; keys and values go to y as they are, and rotated to the cache (shaders/position/rope_store.h, interleaved planes, no norm):
+//   5 cache       one KvCacheSlice of f32 or f16
+//   6 table    T  (cos, sin) of two planes in a texel; planes are even
+//   7 positions   [1] u32
 // That makes 4 storage buffers at most. Bindings that a flag leaves unused may hold anything.
 //
 // Row per lane (CPU drivers): a workgroup of LANES invocations (one subgroup, where subgroup operations are used) owns a panel of LANES * 4 rows,
@@ -25,14 +30,18 @@
 #define LINEAR_CONSTANTS(CONSTANT)    \
   CONSTANT(0, uint, workgroup_size, 64) \
   CONSTANT(1, uint, with_norm, 0)       \
-  CONSTANT(2, uint, flags, 0)
+  CONSTANT(2, uint, flags, 0)           \
+  CONSTANT(3, uint, head_dim, 64) /* of ROPE_STORE */
 REGROUP_SPECIALIZATION(LinearConstants, LINEAR_CONSTANTS)
 
 // rows: of this slice; first_row: of the matrix (where its results, and its biases, begin); skip_chunks: chunks of the buffer before the slice.
+// query_columns .. first_head are of ROPE_STORE: a token's columns are query_columns queries, key_columns keys, the rest values; planes: that turn;
+// capacity: positions of the cache; v_at: words before its values; first_head: head of the cache that the first key head is.
 // panel_chunks: chunks of a panel; x_offset, x_stride: in vec4; y_offset, y_stride: in floats; tokens: of this dispatch.
 REGROUP_PUSH_CONSTANTS(LinearPush,
   uint rows; uint first_row; uint skip_chunks; uint panel_chunks; uint columns; uint blocks; uint tokens;
-  uint x_offset; uint x_stride; uint y_offset; uint y_stride; float epsilon;)
+  uint x_offset; uint x_stride; uint y_offset; uint y_stride; float epsilon;
+  uint column; uint query_columns; uint key_columns; uint planes; uint capacity; uint v_at; uint first_head;)
 
 // Constants, not push constants: a CPU driver would go through what a flag leaves out lane by lane, with all lanes masked.
 #define LINEAR_BIAS 1u
@@ -42,3 +51,5 @@ REGROUP_PUSH_CONSTANTS(LinearPush,
 #define LINEAR_GATED 12u
 // Rows are no multiple of four (row-per-lane kernels store one by one then).
 #define LINEAR_RAGGED 16u
+// ROPE_STORE: the cache holds halves.
+#define LINEAR_CACHE_F16 32u

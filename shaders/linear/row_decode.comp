@@ -10,6 +10,9 @@
 #endif
 #include "shaders/linear/linear.h"
 #include "shaders/linear/row_per_lane.glsl"
+#ifdef ROPE_STORE
+#include "shaders/linear/rope_store.glsl"
+#endif
 
 layout(binding = 3) uniform samplerBuffer gain;
 
@@ -123,5 +126,9 @@ void main() {
     float factor = 1.0 / sqrt(sum_over_columns(squares) / float(push.columns) + push.epsilon);
     sums *= factor;
   }
+#ifdef ROPE_STORE
+  rotate_and_store_quad(panel * PANEL_ROWS + FIRST_ROW_IN_PANEL, sums);
+#else
   store_rows(0u, panel, sums);
+#endif
 }

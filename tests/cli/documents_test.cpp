@@ -188,8 +188,9 @@ TEST_F(DocumentsTest, MergedLayersAreKeptForTheSecondRun) {
   pooled.back() = "mean";
   const Outcome mean = run(pooled);
   EXPECT_NE(mean.err.find("costs much quality"), std::string::npos) << mean.err;
-  const Json eval = document({"eval", "-q", "-m", bundled(), "-f", REGROUP_SOURCE_DIR "/tests/data/golden/garden-8.json",
-                              "--groups", "2", "--method", "mean-norm"});
+  const Json eval =
+      document({"eval", "-q", "-m", bundled(), "-f", REGROUP_SOURCE_DIR "/tests/data/golden/garden-8.json", "--groups",
+                "2", "--method", "mean-norm"});
   EXPECT_EQ(eval["method"], "mean-norm");
   EXPECT_GT(eval["kl_mean"].get<double>(), 0.0);
 }

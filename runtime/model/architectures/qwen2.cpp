@@ -63,10 +63,8 @@ const std::vector<TensorName>& tensor_names() {
 void record_layer(const Step& step, std::uint32_t l) {
   const StepActivations& a = step.activations;
   const LayerWeights& weights = step.model.layer(l);
-  // qkv = W_qkv norm(residual)
-  project_normed(step, step.grouping.qkv(l), a.residual, weights.attention_norm, a.qkv);
-  // q, k = rope(q), rope(k); cache k, v
-  rotate_and_store(step, l);
+  // q, k, v = W_qkv norm(residual); q, k = rope(q), rope(k); cache k, v
+  project_and_store(step, l);
   // attention = softmax(q k / sqrt(d)) v, query head h on KV head floor(h G / H)
   attend(step, l);
   // residual += W_o attention

@@ -18,8 +18,13 @@ struct Variant {
   std::string_view name;  // without the format
   std::uint32_t rows;
   std::uint32_t tokens;
-  bool tiled;  // grid (tiles of tokens, groups of rows); otherwise (groups of rows folded into x and y, 1, tokens)
+  bool tiled;  // grid (tiles of tokens, groups of rows); otherwise (groups of rows folded into x and y, 1, tiles of
+               // tokens)
 };
+
+// Up to here the kernel that shares no tile between subgroups is the faster one on a large GPU: on an H100 it decodes 8
+// sequences 3.3 times as fast as tiles do, 32 no faster.
+constexpr std::uint32_t kFewTokens = 24;
 
 Variant decode_variant(const KernelProfile& profile) {
   if (profile.shape == ProductShape::kColumnsPerLane) {
@@ -35,8 +40,11 @@ Variant decode_variant(const KernelProfile& profile) {
 // The kernel for the next `tokens` tokens; more than its tile are done in several tiles.
 Variant variant_for(const KernelProfile& profile, std::uint32_t tokens) {
   if (profile.shape == ProductShape::kColumnsPerLane) {
-    // A tile of 32 tokens does up to 32 tokens' work; a few tokens are cheaper one by one, their weights still cached.
-    return tokens <= 4 ? decode_variant(profile) : Variant{"linear_prefill_shared", 64, 32, true};
+    // A few tokens are cheaper one by one, their weights still cached; tiles of 64 rows and 32 tokens need many tokens
+    // to occupy a GPU.
+    if (tokens <= 4) return decode_variant(profile);
+    if (tokens <= kFewTokens && profile.reduction == Reduction::kSubgroup) return {"linear_few_subgroup", 4, 8, false};
+    return {"linear_prefill_shared", 64, 32, true};
   }
   if (tokens == 1) return decode_variant(profile);
   if (profile.texel_loads && profile.lanes == 16) {
@@ -169,7 +177,7 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
     push.epsilon = op.norm_epsilon;
     if (op.rope_store != nullptr) set_rope_store(push, op);
     Groups grid{(count + variant.tokens - 1) / variant.tokens, groups, 1};
-    if (!variant.tiled) grid = {std::min(groups, kMaxGroups), (groups + kMaxGroups - 1) / kMaxGroups, count};
+    if (!variant.tiled) grid = {std::min(groups, kMaxGroups), (groups + kMaxGroups - 1) / kMaxGroups, grid.x};
     list.dispatch(kernel, bindings, as_words(push), grid, work_of(rows));
   }
 }

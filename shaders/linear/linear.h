@@ -22,7 +22,7 @@
 // an invocation 4 whole rows, for one token (decode) or TOKENS tokens (prefill); nothing is reduced and there is no barrier. panel_rows must be
 // LANES * 4.
 // Columns per lane (GPUs, panel_rows 1): decode: a workgroup owns two rows of one token, an invocation every workgroup_size-th block of 32 columns
-// of each; prefill: a workgroup of 64 owns a tile of 64 rows x 32 tokens and stages blocks of 32 columns as floats in shared memory.
+// of each; a few tokens: the same with four rows of eight tokens, no norm; prefill: a workgroup of 64 owns a tile of 64 rows x 32 tokens and stages blocks of 32 columns as floats in shared memory.
 //
 // Rows and tokens may be any number: stores are masked, loads clamped. Rows beyond 65535 workgroups go on in y: group = x + y * groups_x.
 #include "shaders/common/interop.h"

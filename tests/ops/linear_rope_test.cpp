@@ -91,8 +91,8 @@ class LinearRopeDeviceTest : public ProfileTest {
 
   void check(const KernelProfile& profile, WeightFormat format, const Case& c) {
     SCOPED_TRACE(fmt::format("{} {}: {}/{} heads of {} (rotary {}), cache {}, bias {}, split {}, position {}",
-                             profile.name, format_info(format).name, c.query_heads, c.groups, c.head_dim,
-                             c.rotary_dims, cache_type_name(c.type), c.bias, c.split, c.position));
+                             profile.name, format_info(format).name, c.query_heads, c.groups, c.head_dim, c.rotary_dims,
+                             cache_type_name(c.type), c.bias, c.split, c.position));
     const Result apart = compute(profile, format, c, false), together = compute(profile, format, c, true);
     EXPECT_EQ(apart.y, together.y);
     EXPECT_EQ(apart.cache, together.cache);

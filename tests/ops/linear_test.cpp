@@ -233,7 +233,7 @@ TEST_F(LinearTest, OddShapes) {
 
 TEST_F(LinearTest, EveryNumberOfTokens) {
   for_each_profile([&](const KernelProfile& profile) {
-    for (const std::uint32_t tokens : {2u, 4u, 5u, 7u, 8u, 9u, 12u, 32u, 33u, 37u}) {
+    for (const std::uint32_t tokens : {2u, 4u, 5u, 7u, 8u, 9u, 12u, 32u, 33u, 70u}) {
       run(profile, WeightFormat::kQ4_0, {.rows = 67, .columns = 96, .tokens = tokens, .extra = 8});
       run(profile, WeightFormat::kF32, {.rows = 35, .columns = 70, .tokens = tokens, .bias = true});
     }

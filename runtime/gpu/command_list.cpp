@@ -285,8 +285,9 @@ void CommandList::run(const CancelFlag* cancel) {
     if (done == submitted) throw_error(ErrorCode::kInterrupted, "stopped before the work was complete");
     wait_segment(*segments_[done]);
     const auto now = Clock::now();
-    device_.budget().learn(segments_[done]->cost,
-                           std::chrono::duration<double, std::milli>(now - previous_end).count());
+    const double ms = std::chrono::duration<double, std::milli>(now - previous_end).count();
+    device_.budget().learn(segments_[done]->cost, ms);
+    device_.note_waited(ms);
     previous_end = now;
   }
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/gpu/buffer.h"
+#include "runtime/gpu/driver_threads.h"
 #include "runtime/gpu/features.h"
 #include "runtime/gpu/instance.h"
 #include "runtime/gpu/kernel.h"
@@ -83,6 +84,10 @@ class Device {
   void note_freed(std::uint64_t bytes) { allocated_bytes_ -= bytes; }
 
   SubmitBudget& budget() { return budget_; }
+  // The device was waited for so long by the thread that submits.
+  void note_waited(double ms) {
+    if (info_.type == DeviceType::kCpu && owned_) driver_threads_.waited(ms);
+  }
 
  private:
   Device() = default;
@@ -108,6 +113,7 @@ class Device {
   using KernelKey = std::tuple<std::string, std::vector<std::uint32_t>, std::uint32_t>;
   std::map<KernelKey, std::unique_ptr<Kernel>, std::less<>> kernels_;
   SubmitBudget budget_;
+  DriverThreads driver_threads_;
 };
 
 }  // namespace regroup

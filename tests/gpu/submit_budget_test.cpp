@@ -10,7 +10,7 @@ TEST(SubmitBudget, EstimatesTheLargerOfBytesAndOperations) {
   SubmitBudget budget;
   budget.configure(50, true);
   EXPECT_EQ(budget.max_ms(), 50.0);
-  const double launch = budget.estimate_ms({});
+  const double launch = budget.estimate_ms(Work{});
   EXPECT_GT(launch, 0.0);  // a dispatch that states nothing still counts
   const double bytes = budget.estimate_ms({.bytes = 1e9}) - launch;
   const double flops = budget.estimate_ms({.flops = 1e10}) - launch;

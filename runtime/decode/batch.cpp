@@ -125,7 +125,8 @@ void Batch::record_decode() {
     rows = s + 1;
     longest = std::max(longest, sequences_[s].tokens.size());
   }
-  recorded_context_ = recorded_context(static_cast<std::uint32_t>(longest), context_);
+  const std::uint32_t longest_context = recorded_context(static_cast<std::uint32_t>(longest), context_);
+  recorded_context_ = 0;  // should recording fail
   decode_list_.reset();
   const Step step{.list = decode_list_,
                   .model = model_,
@@ -135,7 +136,7 @@ void Batch::record_decode() {
                   .tokens = BufferView(*step_tokens_),
                   .positions = BufferView(*step_positions_),
                   .token_count = rows,
-                  .longest_context = recorded_context_,
+                  .longest_context = longest_context,
                   .logits = LogitRows::kAll,
                   .sequences = {.first = 0, .one_token_each = true}};
   record_step(step);
@@ -156,6 +157,7 @@ void Batch::record_decode() {
     decode_list_.copy(BufferView(*sequence.token, 0, 4), BufferView(*step_tokens_, s * 4ull, 4));
     decode_list_.copy(BufferView(*sequence.position, 0, 4), BufferView(*step_positions_, s * 4ull, 4));
   }
+  recorded_context_ = longest_context;
 }
 
 std::vector<std::optional<DecodedToken>> Batch::decode() {

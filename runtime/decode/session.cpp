@@ -91,8 +91,18 @@ void Session::prefill_all(std::span<const std::uint32_t> tokens, const CancelFla
   } catch (...) {
     // The cache beyond `before` holds parts of a run that did not finish; nothing reads it.
     tokens_.resize(before);
+    misplaced_ = true;
     throw;
   }
+}
+
+// After an interruption: what the next decode() feeds, as if nothing had happened.
+void Session::place_pending() {
+  const std::uint32_t next[] = {pending_};
+  upload_values<std::uint32_t>(model_.device(), *step_tokens_, next);
+  upload_values<std::uint32_t>(model_.device(), *history_, next, position() * 4ull);
+  set_position(position());
+  misplaced_ = false;
 }
 
 void Session::set_position(std::uint32_t position) {
@@ -112,27 +122,35 @@ void Session::record_sample(CommandList& list) {
                 .settings = options_.sampling});
 }
 
-DecodedToken Session::take_chosen() {
-  const DecodedToken token = read_chosen(model_, *chosen_, tokens_.size());
+DecodedToken Session::take(const DecodedToken& token) {
   pending_ = token.id;
+  misplaced_ = false;
   return token;
 }
 
 DecodedToken Session::prefill(std::span<const std::uint32_t> tokens, const CancelFlag* cancel,
                               const Progress& progress) {
   check_prompt(model_, tokens, context_, tokens_.size());
+  const std::size_t before = tokens_.size();
   prefill_all(tokens, cancel, progress);
-  // The sampler moves the position on by one from the last fed token's.
-  set_position(static_cast<std::uint32_t>(tokens_.size()) - 1);
-  CommandList& list = *chunk_list_;
-  list.reset();
-  record_sample(list);
-  list.run();
-  return take_chosen();
+  try {
+    // The sampler moves the position on by one from the last fed token's.
+    set_position(static_cast<std::uint32_t>(tokens_.size()) - 1);
+    CommandList& list = *chunk_list_;
+    list.reset();
+    record_sample(list);
+    list.run();
+    return take(read_chosen(model_, *chosen_, tokens_.size()));
+  } catch (...) {
+    tokens_.resize(before);
+    misplaced_ = true;
+    throw;
+  }
 }
 
 void Session::record_decode() {
-  recorded_context_ = recorded_context(position(), context_);
+  recorded_context_ = 0;  // should recording fail
+  const std::uint32_t longest = recorded_context(position(), context_);
   CommandList& list = *decode_list_;
   list.reset();
   const Step step{.list = list,
@@ -143,22 +161,26 @@ void Session::record_decode() {
                   .tokens = BufferView(*step_tokens_),
                   .positions = BufferView(*step_positions_),
                   .token_count = 1,
-                  .longest_context = recorded_context_,
+                  .longest_context = longest,
                   .logits = LogitRows::kLast,
                   .watch = recorder_ ? &recorder_->watch() : nullptr};
   record_step(step);
   record_sample(list);
+  recorded_context_ = longest;
 }
 
 DecodedToken Session::decode() {
   if (position() >= context_) {
     throw_error(ErrorCode::kUsage, "the context of {} positions is full; use a larger -c", context_);
   }
+  if (misplaced_) place_pending();
   if (recorded_context_ <= position()) record_decode();
+  misplaced_ = true;  // until the step is complete
   decode_list_->run();
   if (recorder_) recorder_->report(position(), 1);
+  const DecodedToken token = read_chosen(model_, *chosen_, tokens_.size() + 1);
   tokens_.push_back(pending_);
-  return take_chosen();
+  return take(token);
 }
 
 void Session::all_logits(std::span<const std::uint32_t> tokens, const LogitConsumer& rows, const CancelFlag* cancel,
@@ -219,11 +241,7 @@ void Session::regroup(const Grouping& grouping, RegroupMode mode, const CancelFl
       throw;
     }
   }
-  if (!history.empty()) {
-    const std::uint32_t next[] = {pending_};
-    upload_values<std::uint32_t>(model_.device(), *step_tokens_, next);
-    set_position(position());
-  }
+  if (!history.empty()) place_pending();
   recorded_context_ = 0;
 }
 
@@ -237,9 +255,7 @@ void Session::assume_context(std::uint32_t position) {
   if (!std::exchange(constant_cache_, true)) fill_cache(model_.device(), *cache_);
   tokens_.assign(position, 0);
   pending_ = 0;
-  const std::uint32_t first[] = {0};
-  upload_values<std::uint32_t>(model_.device(), *step_tokens_, first);
-  set_position(position);
+  place_pending();
   record_decode();
 }
 

@@ -65,7 +65,7 @@ class Session {
 
   // Feeds `tokens` and chooses the one that follows (not yet part of tokens(); the next decode() feeds it). Throws
   // kUsage for an empty run, an id outside the vocabulary, or more tokens than the context holds; kInterrupted when
-  // cancelled, after which tokens() is what it was before.
+  // cancelled. After a failure tokens() is what it was before.
   DecodedToken prefill(std::span<const std::uint32_t> tokens, const CancelFlag* cancel = nullptr,
                        const Progress& progress = {});
 
@@ -115,8 +115,9 @@ class Session {
   void prefill_all(std::span<const std::uint32_t> tokens, const CancelFlag* cancel, const Progress& progress);
   void record_decode();
   void record_sample(CommandList& list);
-  DecodedToken take_chosen();
+  DecodedToken take(const DecodedToken& token);
   void set_position(std::uint32_t position);
+  void place_pending();
 
   const Model& model_;
   const Grouping* grouping_;
@@ -139,6 +140,7 @@ class Session {
   std::uint32_t recorded_context_ = 0;  // longest context that decode_list_ was recorded for
   std::vector<std::uint32_t> tokens_;   // fed so far
   std::uint32_t pending_ = 0;           // chosen, not fed
+  bool misplaced_ = false;              // the device's state is not that of pending_ and position()
 };
 
 }  // namespace regroup

@@ -23,7 +23,8 @@ VkBufferView Buffer::texel_view(BindingKind kind, std::uint64_t offset, std::uin
     info.offset = offset;
     info.range = bytes;
     VkBufferView handle = VK_NULL_HANDLE;
-    check_result(vkCreateBufferView(device_, &info, nullptr, &handle), "creating a texel view of " + name_);
+    check_result(REGROUP_VK(faults_, CreateBufferView, device_, &info, nullptr, &handle),
+                 "creating a texel view of " + name_);
     view = BufferViewHandle(device_, handle);
   }
   return view.get();
@@ -50,9 +51,11 @@ Buffer& Arena::buffer(std::uint64_t bytes, std::string_view name) {
   info.usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT |
                VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
   VkBuffer handle = VK_NULL_HANDLE;
-  check_result(vkCreateBuffer(device_.handle(), &info, nullptr, &handle), fmt::format("creating buffer {}", name));
+  check_result(REGROUP_VK(device_.faults(), CreateBuffer, device_.handle(), &info, nullptr, &handle),
+               fmt::format("creating buffer {}", name));
   auto owned = std::make_unique<Buffer>();
   owned->device_ = device_.handle();
+  owned->faults_ = device_.faults();
   owned->handle_ = BufferHandle(device_.handle(), handle);
   owned->size_bytes_ = bytes;
   owned->name_ = name;
@@ -62,7 +65,7 @@ Buffer& Arena::buffer(std::uint64_t bytes, std::string_view name) {
   Block& block = block_for(requirements);
   const std::uint64_t offset =
       (block.used + requirements.alignment - 1) / requirements.alignment * requirements.alignment;
-  check_result(vkBindBufferMemory(device_.handle(), handle, block.memory.get(), offset),
+  check_result(REGROUP_VK(device_.faults(), BindBufferMemory, device_.handle(), handle, block.memory.get(), offset),
                fmt::format("binding memory to buffer {}", name));
   block.used = offset + requirements.size;
   owned->mapped_ = block.mapped == nullptr ? nullptr : block.mapped + offset;
@@ -89,13 +92,13 @@ Arena::Block& Arena::block_for(const VkMemoryRequirements& requirements) {
   info.allocationSize = block->size;
   info.memoryTypeIndex = block->type;
   VkDeviceMemory memory = VK_NULL_HANDLE;
-  check_result(vkAllocateMemory(device_.handle(), &info, nullptr, &memory),
+  check_result(REGROUP_VK(device_.faults(), AllocateMemory, device_.handle(), &info, nullptr, &memory),
                fmt::format("allocating {:.1f} MiB of device memory for {}",
                            static_cast<double>(block->size) / 1048576.0, name_));
   block->memory = MemoryHandle(device_.handle(), memory);
   if (device_.is_host_visible(block->type)) {
     void* address = nullptr;
-    check_result(vkMapMemory(device_.handle(), memory, 0, VK_WHOLE_SIZE, 0, &address),
+    check_result(REGROUP_VK(device_.faults(), MapMemory, device_.handle(), memory, 0, VK_WHOLE_SIZE, 0, &address),
                  "mapping device memory of " + name_);
     block->mapped = static_cast<std::byte*>(address);
   }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/gpu/faults.h"
 #include "runtime/gpu/spirv_reflection.h"
 #include "runtime/gpu/vulkan.h"
 
@@ -40,6 +41,7 @@ class Buffer {
  private:
   friend class Arena;
   VkDevice device_ = VK_NULL_HANDLE;
+  FaultPlan* faults_ = nullptr;
   BufferHandle handle_;
   std::uint64_t size_bytes_ = 0;
   std::byte* mapped_ = nullptr;

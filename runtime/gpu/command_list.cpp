@@ -31,7 +31,8 @@ CommandList::CommandList(Device& device, bool timestamps) : device_(device) {
   info.queueFamilyIndex = device.queue_family();
   info.flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT;
   VkCommandPool pool = VK_NULL_HANDLE;
-  check_result(vkCreateCommandPool(device.handle(), &info, nullptr, &pool), "creating a command pool");
+  check_result(REGROUP_VK(device.faults(), CreateCommandPool, device.handle(), &info, nullptr, &pool),
+               "creating a command pool");
   pool_ = CommandPoolHandle(device.handle(), pool);
   timestamps_ = timestamps && device.info().timestamp_period_ns > 0;
   if (timestamps_) {
@@ -39,19 +40,14 @@ CommandList::CommandList(Device& device, bool timestamps) : device_(device) {
     query_info.queryType = VK_QUERY_TYPE_TIMESTAMP;
     query_info.queryCount = 2 * kTimedDispatches;
     VkQueryPool queries = VK_NULL_HANDLE;
-    check_result(vkCreateQueryPool(device.handle(), &query_info, nullptr, &queries), "creating a timestamp pool");
+    check_result(REGROUP_VK(device.faults(), CreateQueryPool, device.handle(), &query_info, nullptr, &queries),
+                 "creating a timestamp pool");
     queries_ = QueryPoolHandle(device.handle(), queries);
   }
 }
 
 CommandList::~CommandList() {
-  // Destroying command buffers in use is undefined; a wait that fails means the device is lost and nothing is in use
-  // any more.
-  for (const auto& segment : segments_) {
-    if (!segment->pending) continue;
-    const VkFence fence = segment->fence.get();
-    vkWaitForFences(device_.handle(), 1, &fence, VK_TRUE, UINT64_MAX);
-  }
+  drain();  // destroying command buffers in use is undefined
 }
 
 CommandList::Segment& CommandList::recording_segment(const NominalCost& next) {
@@ -73,16 +69,18 @@ CommandList::Segment& CommandList::recording_segment(const NominalCost& next) {
       info.commandPool = pool_.get();
       info.level = VK_COMMAND_BUFFER_LEVEL_PRIMARY;
       info.commandBufferCount = 1;
-      check_result(vkAllocateCommandBuffers(device_.handle(), &info, &segment->commands),
+      check_result(REGROUP_VK(device_.faults(), AllocateCommandBuffers, device_.handle(), &info, &segment->commands),
                    "allocating a command buffer");
       VkFenceCreateInfo fence_info{VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
       VkFence fence = VK_NULL_HANDLE;
-      check_result(vkCreateFence(device_.handle(), &fence_info, nullptr, &fence), "creating a fence");
+      check_result(REGROUP_VK(device_.faults(), CreateFence, device_.handle(), &fence_info, nullptr, &fence),
+                   "creating a fence");
       segment->fence = FenceHandle(device_.handle(), fence);
     }
     segment->cost = {};
     VkCommandBufferBeginInfo begin{VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-    check_result(vkBeginCommandBuffer(segment->commands, &begin), "beginning a command buffer");
+    check_result(REGROUP_VK(device_.faults(), BeginCommandBuffer, segment->commands, &begin),
+                 "beginning a command buffer");
     if (segments_.empty()) {
       // What an earlier list or an earlier run of this one wrote must be visible; what it read must be done.
       barrier(segment->commands, kWorkStages, kAllReads | kAllWrites);
@@ -96,7 +94,7 @@ CommandList::Segment& CommandList::recording_segment(const NominalCost& next) {
 }
 
 void CommandList::end_segment() {
-  check_result(vkEndCommandBuffer(segments_.back()->commands), "ending a command buffer");
+  check_result(REGROUP_VK(device_.faults(), EndCommandBuffer, segments_.back()->commands), "ending a command buffer");
   recording_ = false;
 }
 
@@ -138,14 +136,15 @@ VkDescriptorSet CommandList::descriptor_set(const Kernel& kernel, std::span<cons
       info.poolSizeCount = static_cast<std::uint32_t>(sizes.size());
       info.pPoolSizes = sizes.data();
       VkDescriptorPool pool = VK_NULL_HANDLE;
-      check_result(vkCreateDescriptorPool(device_.handle(), &info, nullptr, &pool), "creating a descriptor pool");
+      check_result(REGROUP_VK(device_.faults(), CreateDescriptorPool, device_.handle(), &info, nullptr, &pool),
+                   "creating a descriptor pool");
       descriptor_pools_.emplace_back(device_.handle(), pool);
     }
     VkDescriptorSetAllocateInfo info{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
     info.descriptorPool = descriptor_pools_[descriptor_pool_in_use_].get();
     info.descriptorSetCount = 1;
     info.pSetLayouts = &layout;
-    const VkResult result = vkAllocateDescriptorSets(device_.handle(), &info, &set);
+    const VkResult result = REGROUP_VK(device_.faults(), AllocateDescriptorSets, device_.handle(), &info, &set);
     if (result == VK_ERROR_OUT_OF_POOL_MEMORY || result == VK_ERROR_FRAGMENTED_POOL) {
       ++descriptor_pool_in_use_;
       set = VK_NULL_HANDLE;
@@ -223,6 +222,7 @@ void CommandList::dispatch(const Kernel& kernel, std::span<const Bind> bindings,
     labels_.emplace_back(label.empty() ? std::string_view(kernel.name()) : label);
   }
   ++dispatch_count_;
+  if (std::find(kernels_.begin(), kernels_.end(), &kernel) == kernels_.end()) kernels_.push_back(&kernel);
 }
 
 void CommandList::copy(const BufferView& from, const BufferView& to) {
@@ -248,34 +248,64 @@ void CommandList::fill(const BufferView& to, std::uint32_t word) {
 void CommandList::submit_segment(Segment& segment) {
   REGROUP_CHECK(!segment.pending);
   const VkFence fence = segment.fence.get();
-  check_result(vkResetFences(device_.handle(), 1, &fence), "resetting a fence");
+  check_result(REGROUP_VK(device_.faults(), ResetFences, device_.handle(), 1, &fence), "resetting a fence");
   VkSubmitInfo info{VK_STRUCTURE_TYPE_SUBMIT_INFO};
   info.commandBufferCount = 1;
   info.pCommandBuffers = &segment.commands;
   const std::lock_guard lock(device_.queue_mutex());
-  check_result(vkQueueSubmit(device_.queue(), 1, &info, fence), "submitting work");
+  check_result(REGROUP_VK(device_.faults(), QueueSubmit, device_.queue(), 1, &info, fence), "submitting work");
   segment.pending = true;
 }
 
 void CommandList::wait_segment(Segment& segment) {
   if (!segment.pending) return;
   const VkFence fence = segment.fence.get();
-  const VkResult result = vkWaitForFences(device_.handle(), 1, &fence, VK_TRUE, UINT64_MAX);
-  segment.pending = false;
-  check_result(result, "waiting for the device");
+  check_result(REGROUP_VK(device_.faults(), WaitForFences, device_.handle(), 1, &fence, VK_TRUE, UINT64_MAX),
+               "waiting for the device");
+  segment.pending = false;  // after a failed wait the work may go on
 }
 
 void CommandList::submit() {
   end_recording();
-  for (const auto& segment : segments_) submit_segment(*segment);
+  try {
+    for (const auto& segment : segments_) submit_segment(*segment);
+  } catch (...) {
+    drain();
+    throw;
+  }
+}
+
+// After a failure: nothing may be running when the caller reuses the buffers or this list. A wait that fails means that
+// the device is lost and nothing runs any more.
+void CommandList::drain() noexcept {
+  for (const auto& segment : segments_) {
+    if (!segment->pending) continue;
+    const VkFence fence = segment->fence.get();
+    vkWaitForFences(device_.handle(), 1, &fence, VK_TRUE, UINT64_MAX);
+    segment->pending = false;
+  }
 }
 
 void CommandList::wait() {
-  for (const auto& segment : segments_) wait_segment(*segment);
+  try {
+    for (const auto& segment : segments_) wait_segment(*segment);
+  } catch (...) {
+    drain();
+    throw;
+  }
 }
 
 void CommandList::run(const CancelFlag* cancel) {
   end_recording();
+  try {
+    run_segments(cancel);
+  } catch (...) {
+    drain();
+    throw;
+  }
+}
+
+void CommandList::run_segments(const CancelFlag* cancel) {
   auto previous_end = Clock::now();
   std::size_t submitted = 0;
   for (std::size_t done = 0; done < segments_.size(); ++done) {
@@ -295,6 +325,11 @@ void CommandList::run(const CancelFlag* cancel) {
 void CommandList::reset() {
   for (auto& segment : segments_) {
     REGROUP_CHECK(!segment->pending);
+    if (recording_ && segment == segments_.back()) {
+      // A recording that failed half-way: such a command buffer cannot begin again.
+      vkFreeCommandBuffers(device_.handle(), pool_.get(), 1, &segment->commands);
+      continue;
+    }
     spare_segments_.push_back(std::move(segment));
   }
   segments_.clear();
@@ -303,6 +338,7 @@ void CommandList::reset() {
   reads_.clear();
   writes_.clear();
   labels_.clear();
+  kernels_.clear();
   recording_ = ended_ = false;
   dispatch_count_ = 0;
 }
@@ -311,10 +347,10 @@ std::vector<DispatchTiming> CommandList::timings() const {
   std::vector<DispatchTiming> out;
   if (!timestamps_ || labels_.empty()) return out;
   std::vector<std::uint64_t> ticks(labels_.size() * 2);
-  check_result(
-      vkGetQueryPoolResults(device_.handle(), queries_.get(), 0, static_cast<std::uint32_t>(ticks.size()),
-                            ticks.size() * 8, ticks.data(), 8, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
-      "reading timestamps");
+  check_result(REGROUP_VK(device_.faults(), GetQueryPoolResults, device_.handle(), queries_.get(), 0,
+                          static_cast<std::uint32_t>(ticks.size()), ticks.size() * 8, ticks.data(), 8,
+                          VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
+               "reading timestamps");
   const double ms_per_tick = static_cast<double>(device_.info().timestamp_period_ns) * 1e-6;
   for (std::size_t i = 0; i < labels_.size(); ++i) {
     out.push_back({labels_[i], static_cast<double>(ticks[2 * i + 1] - ticks[2 * i]) * ms_per_tick});

@@ -69,6 +69,8 @@ class CommandList {
   std::size_t dispatch_count() const { return dispatch_count_; }
   std::size_t submission_count() const { return segments_.size(); }
   bool empty() const { return segments_.empty(); }
+  // What was dispatched, each once, in the order of first use.
+  const std::vector<const Kernel*>& kernels() const { return kernels_; }
   // Device times of the last run, in recording order; empty without timestamps.
   std::vector<DispatchTiming> timings() const;
 
@@ -91,6 +93,8 @@ class CommandList {
   VkDescriptorSet descriptor_set(const Kernel& kernel, std::span<const Bind> bindings);
   void submit_segment(Segment& segment);
   void wait_segment(Segment& segment);
+  void run_segments(const CancelFlag* cancel);
+  void drain() noexcept;
 
   Device& device_;
   CommandPoolHandle pool_;
@@ -102,6 +106,7 @@ class CommandList {
   bool recording_ = false;
   bool ended_ = false;
   std::size_t dispatch_count_ = 0;
+  std::vector<const Kernel*> kernels_;
   QueryPoolHandle queries_;
   std::vector<std::string> labels_;  // of timed dispatches
   bool timestamps_ = false;

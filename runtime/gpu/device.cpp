@@ -7,6 +7,7 @@
 #include "runtime/core/error.h"
 #include "runtime/gpu/pipeline_cache.h"
 #include "runtime/gpu/shader_table.h"
+#include "runtime/gpu/spoil_shader.h"
 
 namespace regroup {
 namespace {
@@ -33,13 +34,6 @@ std::uint32_t graphics_family(VkPhysicalDevice device) {
   throw_error(ErrorCode::kNoDevice, "the device has no queue for graphics; it can compute, but not draw a window");
 }
 
-const ShaderEntry* find_shader(std::string_view name) {
-  const auto table = shader_table();
-  const auto found = std::lower_bound(table.begin(), table.end(), name,
-                                      [](const ShaderEntry& entry, std::string_view key) { return entry.name < key; });
-  return found != table.end() && found->name == name ? &*found : nullptr;
-}
-
 VkDescriptorType descriptor_type(BindingKind kind) {
   return kind == BindingKind::kStorageBuffer ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
                                              : VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
@@ -49,6 +43,7 @@ VkDescriptorType descriptor_type(BindingKind kind) {
 
 std::unique_ptr<Device> Device::open(const Instance& instance, const DeviceOptions& options) {
   std::unique_ptr<Device> device(new Device);
+  device->faults_ = options.faults;
   device->info_ = instance.choose(options.which);
   device->features_ = apply_mask(device->info_.features, options.mask);
   const VkPhysicalDevice physical = device->info_.handle;
@@ -112,7 +107,7 @@ std::unique_ptr<Device> Device::open(const Instance& instance, const DeviceOptio
   info.pQueueCreateInfos = &queue;
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
   info.ppEnabledExtensionNames = extensions.data();
-  check_result(vkCreateDevice(physical, &info, nullptr, &device->device_),
+  check_result(REGROUP_VK(device->faults_, CreateDevice, physical, &info, nullptr, &device->device_),
                fmt::format("opening device {}", device->info_.name));
   vkGetDeviceQueue(device->device_, device->queue_family_, 0, &device->queue_);
   device->finish_setup(options);
@@ -121,6 +116,7 @@ std::unique_ptr<Device> Device::open(const Instance& instance, const DeviceOptio
 
 std::unique_ptr<Device> Device::borrow(const BorrowedDevice& objects, const DeviceOptions& options) {
   std::unique_ptr<Device> device(new Device);
+  device->faults_ = options.faults;
   device->info_ = describe_device(objects.physical);
   device->features_ = apply_mask(objects.enabled, options.mask);
   device->device_ = objects.device;
@@ -137,9 +133,12 @@ void Device::finish_setup(const DeviceOptions& options) {
   vkGetPhysicalDeviceProperties(info_.handle, &properties);
   offset_alignment_ = std::max<std::uint64_t>(
       {16, properties.limits.minStorageBufferOffsetAlignment, properties.limits.minTexelBufferOffsetAlignment});
+  if (faults_ != nullptr) faults_->device_opened();
   budget_.configure(options.max_submit_ms, info_.type == DeviceType::kCpu);
+  spoiled_kernels_ = options.spoiled_kernels;
+  cache_directory_ = options.cache_directory;
   if (!options.cache_directory.empty()) cache_file_ = pipeline_cache_path(options.cache_directory, info_);
-  pipeline_cache_ = load_pipeline_cache(device_, info_, cache_file_);
+  pipeline_cache_ = load_pipeline_cache(device_, info_, cache_file_, faults_);
 }
 
 Device::~Device() {
@@ -214,6 +213,20 @@ std::uint64_t Device::free_memory_bytes() const {
   return best;
 }
 
+void Device::note_allocated(std::uint64_t bytes) {
+  const std::uint64_t now = allocated_bytes_ += bytes;
+  std::uint64_t peak = peak_allocated_bytes_;
+  while (now > peak && !peak_allocated_bytes_.compare_exchange_weak(peak, now)) {
+  }
+}
+
+const ShaderEntry* find_shader(std::string_view name) {
+  const auto table = shader_table();
+  const auto found = std::lower_bound(table.begin(), table.end(), name,
+                                      [](const ShaderEntry& entry, std::string_view key) { return entry.name < key; });
+  return found != table.end() && found->name == name ? &*found : nullptr;
+}
+
 bool Device::has_kernel(std::string_view name) {
   return find_shader(name) != nullptr;
 }
@@ -225,6 +238,12 @@ const Kernel& Device::kernel(std::string_view name, std::span<const std::uint32_
   auto& slot = kernels_[std::move(key)];
   if (!slot) slot = create_kernel(name, constants, required_subgroup_size);
   return *slot;
+}
+
+void Device::compile_plainly(std::string_view name) {
+  const std::lock_guard lock(kernels_mutex_);
+  plain_kernels_.emplace(name);
+  std::erase_if(kernels_, [&](const auto& entry) { return std::get<std::string>(entry.first) == name; });
 }
 
 std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<const std::uint32_t> constants,
@@ -244,7 +263,7 @@ std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<c
   set_info.bindingCount = static_cast<std::uint32_t>(bindings.size());
   set_info.pBindings = bindings.data();
   VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
-  check_result(vkCreateDescriptorSetLayout(device_, &set_info, nullptr, &set_layout), what);
+  check_result(REGROUP_VK(faults_, CreateDescriptorSetLayout, device_, &set_info, nullptr, &set_layout), what);
   kernel->set_layout_ = SetLayoutHandle(device_, set_layout);
 
   const VkPushConstantRange push{VK_SHADER_STAGE_COMPUTE_BIT, 0, kernel->reflection_.push_constant_bytes};
@@ -255,14 +274,21 @@ std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<c
   layout_info.pushConstantRangeCount = push.size > 0 ? 1 : 0;
   layout_info.pPushConstantRanges = &push;
   VkPipelineLayout layout = VK_NULL_HANDLE;
-  check_result(vkCreatePipelineLayout(device_, &layout_info, nullptr, &layout), what);
+  check_result(REGROUP_VK(faults_, CreatePipelineLayout, device_, &layout_info, nullptr, &layout), what);
   kernel->layout_ = PipelineLayoutHandle(device_, layout);
 
+  const bool plain = plain_kernels_.contains(name);
+  std::span<const std::uint32_t> words = shader->words;
+  std::vector<std::uint32_t> spoiled;
+  if (!plain && std::find(spoiled_kernels_.begin(), spoiled_kernels_.end(), name) != spoiled_kernels_.end()) {
+    spoiled = spoil_shader(words);
+    words = spoiled;
+  }
   VkShaderModuleCreateInfo module_info{VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO};
-  module_info.codeSize = shader->words.size_bytes();
-  module_info.pCode = shader->words.data();
+  module_info.codeSize = words.size_bytes();
+  module_info.pCode = words.data();
   VkShaderModule raw_module = VK_NULL_HANDLE;
-  check_result(vkCreateShaderModule(device_, &module_info, nullptr, &raw_module), what);
+  check_result(REGROUP_VK(faults_, CreateShaderModule, device_, &module_info, nullptr, &raw_module), what);
   const ShaderModuleHandle module(device_, raw_module);
 
   std::vector<VkSpecializationMapEntry> entries(constants.size());
@@ -277,6 +303,7 @@ std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<c
       VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO};
   subgroup.requiredSubgroupSize = required_subgroup_size;
   VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
+  if (plain) info.flags = VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION_BIT;
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
   info.stage.stage = VK_SHADER_STAGE_COMPUTE_BIT;
   info.stage.module = module.get();
@@ -285,7 +312,8 @@ std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<c
   if (required_subgroup_size != 0 && features_.subgroup_size_control) info.stage.pNext = &subgroup;
   info.layout = layout;
   VkPipeline pipeline = VK_NULL_HANDLE;
-  check_result(vkCreateComputePipelines(device_, pipeline_cache_.get(), 1, &info, nullptr, &pipeline), what);
+  check_result(
+      REGROUP_VK(faults_, CreateComputePipelines, device_, pipeline_cache_.get(), 1, &info, nullptr, &pipeline), what);
   kernel->pipeline_ = PipelineHandle(device_, pipeline);
   return kernel;
 }

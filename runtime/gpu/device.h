@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include "runtime/gpu/buffer.h"
 #include "runtime/gpu/driver_threads.h"
+#include "runtime/gpu/faults.h"
 #include "runtime/gpu/features.h"
 #include "runtime/gpu/instance.h"
 #include "runtime/gpu/kernel.h"
@@ -32,6 +34,9 @@ struct DeviceOptions {
   // For a caller who draws on the same device: further extensions, and a queue that takes graphics commands too.
   std::vector<const char*> extensions = {};
   bool graphics = false;
+  FaultPlan* faults = nullptr;  // for tests; outlives the device
+  // For tests of the self-test: kernels of these names compute wrong results, unless they are compiled plainly.
+  std::vector<std::string> spoiled_kernels = {};
 };
 
 // The objects of a caller who has a device already (a viewer). The queue must support compute; every feature listed in
@@ -70,6 +75,14 @@ class Device {
                        std::uint32_t required_subgroup_size = 0);
   static bool has_kernel(std::string_view name);
 
+  // Compiles the kernel `name` without the driver's optimisations from now on: the variant that is left when it
+  // computes wrong results with them. Kernels of that name must not be in use, and references to them end.
+  void compile_plainly(std::string_view name);
+  // Kernels made to compute wrong results, see DeviceOptions.
+  const std::vector<std::string>& spoiled_kernels() const { return spoiled_kernels_; }
+  // Where what is known of this device is kept; empty: nowhere.
+  const std::filesystem::path& cache_directory() const { return cache_directory_; }
+
   // Writes the pipeline cache to disk if kernels were compiled since (atomic; failures are silent: it is only a cache).
   void save_pipeline_cache() const;
 
@@ -80,7 +93,9 @@ class Device {
   // What may still be allocated from the device-local heap as far as is known: VK_EXT_memory_budget where offered,
   // otherwise heap size minus our own; a CPU driver counts against the system's available memory.
   std::uint64_t free_memory_bytes() const;
-  void note_allocated(std::uint64_t bytes) { allocated_bytes_ += bytes; }
+  // The most that it ever was: after a failed allocation, what the driver gave before.
+  std::uint64_t peak_allocated_bytes() const { return peak_allocated_bytes_.load(); }
+  void note_allocated(std::uint64_t bytes);
   void note_freed(std::uint64_t bytes) { allocated_bytes_ -= bytes; }
 
   SubmitBudget& budget() { return budget_; }
@@ -88,6 +103,7 @@ class Device {
   void note_waited(double ms) {
     if (info_.type == DeviceType::kCpu && owned_) driver_threads_.waited(ms);
   }
+  FaultPlan* faults() const { return faults_; }
 
  private:
   Device() = default;
@@ -99,19 +115,24 @@ class Device {
   DeviceFeatures features_;
   VkDevice device_ = VK_NULL_HANDLE;
   bool owned_ = true;
+  FaultPlan* faults_ = nullptr;
   bool has_memory_budget_ = false;
   VkQueue queue_ = VK_NULL_HANDLE;
   std::uint32_t queue_family_ = 0;
   std::uint64_t offset_alignment_ = 256;
   VkPhysicalDeviceMemoryProperties memory_{};
   std::atomic<std::uint64_t> allocated_bytes_{0};
+  std::atomic<std::uint64_t> peak_allocated_bytes_{0};
   std::mutex queue_mutex_;
+  std::filesystem::path cache_directory_;
   std::filesystem::path cache_file_;
   PipelineCacheHandle pipeline_cache_;
   mutable std::mutex kernels_mutex_;
   mutable std::size_t saved_kernel_count_ = 0;
   using KernelKey = std::tuple<std::string, std::vector<std::uint32_t>, std::uint32_t>;
   std::map<KernelKey, std::unique_ptr<Kernel>, std::less<>> kernels_;
+  std::vector<std::string> spoiled_kernels_;
+  std::set<std::string, std::less<>> plain_kernels_;
   SubmitBudget budget_;
   DriverThreads driver_threads_;
 };

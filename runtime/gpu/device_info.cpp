@@ -154,11 +154,11 @@ std::string_view device_type_name(DeviceType type) {
   return "other";
 }
 
-std::string DeviceInfo::uuid_text() const {
+std::string uuid_text(const Uuid& uuid) {
   std::string text;
-  for (std::size_t i = 0; i < device_uuid.size(); ++i) {
+  for (std::size_t i = 0; i < uuid.size(); ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += fmt::format("{:02x}", device_uuid[i]);
+    text += fmt::format("{:02x}", uuid[i]);
   }
   return text;
 }
@@ -191,6 +191,7 @@ DeviceInfo describe_device(VkPhysicalDevice handle) {
   }
   vkGetPhysicalDeviceProperties2(handle, &properties);
   std::copy_n(ids.deviceUUID, 16, info.device_uuid.begin());
+  std::copy_n(ids.driverUUID, 16, info.driver_uuid.begin());
   if (driver.driverName[0] != '\0') {
     info.driver = escaped(fmt::format("{} {}", driver.driverName, driver.driverInfo));
     while (!info.driver.empty() && info.driver.back() == ' ') info.driver.pop_back();

@@ -55,7 +55,7 @@ int rank(DeviceType type) {
 
 }  // namespace
 
-Instance::Instance(const InstanceOptions& options) : on_message_(options.on_message) {
+Instance::Instance(const InstanceOptions& options) : faults_(options.faults), on_message_(options.on_message) {
   std::uint32_t loader_version = VK_API_VERSION_1_0;
   vkEnumerateInstanceVersion(&loader_version);
   if (loader_version < VK_API_VERSION_1_1) {
@@ -89,7 +89,7 @@ Instance::Instance(const InstanceOptions& options) : on_message_(options.on_mess
   }
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
   info.ppEnabledExtensionNames = extensions.data();
-  const VkResult result = vkCreateInstance(&info, nullptr, &instance_);
+  const VkResult result = REGROUP_VK(options.faults, CreateInstance, &info, nullptr, &instance_);
   if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
     throw_error(
         ErrorCode::kNoDevice,
@@ -122,9 +122,10 @@ Instance::~Instance() {
 
 std::vector<DeviceInfo> Instance::devices() const {
   std::uint32_t count = 0;
-  check_result(vkEnumeratePhysicalDevices(instance_, &count, nullptr), "listing Vulkan devices");
+  check_result(REGROUP_VK(faults_, EnumeratePhysicalDevices, instance_, &count, nullptr), "listing Vulkan devices");
   std::vector<VkPhysicalDevice> handles(count);
-  check_result(vkEnumeratePhysicalDevices(instance_, &count, handles.data()), "listing Vulkan devices");
+  check_result(REGROUP_VK(faults_, EnumeratePhysicalDevices, instance_, &count, handles.data()),
+               "listing Vulkan devices");
   std::vector<DeviceInfo> devices;
   for (std::uint32_t i = 0; i < count; ++i) {
     devices.push_back(describe_device(handles[i]));

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/gpu/faults.h"
 #include "runtime/gpu/features.h"
 #include "runtime/gpu/vulkan.h"
 
@@ -17,6 +18,9 @@ namespace regroup {
 
 enum class DeviceType { kDiscrete, kIntegrated, kVirtual, kCpu, kOther };
 std::string_view device_type_name(DeviceType type);
+
+using Uuid = std::array<std::uint8_t, 16>;
+std::string uuid_text(const Uuid& uuid);
 
 // One physical device as `regroup devices` lists it.
 struct DeviceInfo {
@@ -29,21 +33,23 @@ struct DeviceInfo {
   std::string driver;  // driver name and version text
   std::uint32_t api_version = 0;
   std::uint32_t driver_version = 0;
-  std::array<std::uint8_t, 16> device_uuid{};
-  std::array<std::uint8_t, 16> pipeline_cache_uuid{};
+  Uuid device_uuid{};
+  Uuid driver_uuid{};
+  Uuid pipeline_cache_uuid{};
   std::uint64_t memory_bytes = 0;  // largest device-local heap (a CPU driver: what the driver reports)
   DeviceFeatures features;         // offered, before any mask
   std::uint32_t compute_family = 0;
   float timestamp_period_ns = 0;      // 0: no timestamps
   std::vector<std::string> refusals;  // empty when usable
 
-  std::string uuid_text() const;
+  std::string uuid_text() const { return regroup::uuid_text(device_uuid); }
 };
 
 struct InstanceOptions {
   bool validation = false;  // core and synchronisation validation; kNoDevice when the layer is not installed
   std::function<void(std::string_view)> on_message;  // receives every warning and error of the layers
   std::vector<const char*> extensions;               // enabled too, for a caller who does more than compute
+  FaultPlan* faults = nullptr;                       // for tests; outlives the instance
 };
 
 class Instance {
@@ -66,6 +72,7 @@ class Instance {
   VkInstance instance_ = VK_NULL_HANDLE;
   VkDebugUtilsMessengerEXT messenger_ = VK_NULL_HANDLE;
   bool owned_ = true;
+  FaultPlan* faults_ = nullptr;
   std::function<void(std::string_view)> on_message_;
 };
 

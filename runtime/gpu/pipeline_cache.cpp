@@ -62,13 +62,15 @@ std::filesystem::path pipeline_cache_path(const std::filesystem::path& directory
   return directory / fmt::format("pipelines-{}-{:x}.bin", uuid, info.driver_version);
 }
 
-PipelineCacheHandle load_pipeline_cache(VkDevice device, const DeviceInfo& info, const std::filesystem::path& file) {
+PipelineCacheHandle load_pipeline_cache(VkDevice device, const DeviceInfo& info, const std::filesystem::path& file,
+                                        FaultPlan* faults) {
   const std::vector<char> data = file.empty() ? std::vector<char>{} : read_verified(info, file);
   VkPipelineCacheCreateInfo create{VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
   create.initialDataSize = data.size();
   create.pInitialData = data.data();
   VkPipelineCache cache = VK_NULL_HANDLE;
-  check_result(vkCreatePipelineCache(device, &create, nullptr, &cache), "creating the pipeline cache");
+  check_result(REGROUP_VK(faults, CreatePipelineCache, device, &create, nullptr, &cache),
+               "creating the pipeline cache");
   return {device, cache};
 }
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "runtime/gpu/faults.h"
 #include "runtime/gpu/instance.h"
 #include "runtime/gpu/vulkan.h"
 
@@ -14,7 +15,8 @@ std::filesystem::path pipeline_cache_path(const std::filesystem::path& directory
 
 // A cache filled from `file` when that is intact and made by this driver; otherwise (or with an empty path) an empty
 // one.
-PipelineCacheHandle load_pipeline_cache(VkDevice device, const DeviceInfo& info, const std::filesystem::path& file);
+PipelineCacheHandle load_pipeline_cache(VkDevice device, const DeviceInfo& info, const std::filesystem::path& file,
+                                        FaultPlan* faults = nullptr);
 
 // Writes beside and renames. Returns false when it could not be written.
 bool store_pipeline_cache(VkDevice device, VkPipelineCache cache, const DeviceInfo& info,

@@ -15,5 +15,7 @@ struct ShaderEntry {
 
 // Sorted by name.
 std::span<const ShaderEntry> shader_table();
+// Null when there is none of that name.
+const ShaderEntry* find_shader(std::string_view name);
 
 }  // namespace regroup

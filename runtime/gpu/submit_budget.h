@@ -26,6 +26,10 @@ struct NominalCost {
   }
 };
 
+// A device that was lost is opened again with submissions of this share of their length: too long ones are what drivers
+// most often give up on.
+inline constexpr double kSubmitShareAfterLoss = 0.25;
+
 class SubmitBudget {
  public:
   // Starting rates are pessimistic, so that the first submissions are short on any device.

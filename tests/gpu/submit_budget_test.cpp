@@ -12,12 +12,12 @@ TEST(SubmitBudget, EstimatesTheLargerOfBytesAndOperations) {
   EXPECT_EQ(budget.max_ms(), 50.0);
   const double launch = budget.estimate_ms(Work{});
   EXPECT_GT(launch, 0.0);  // a dispatch that states nothing still counts
-  const double bytes = budget.estimate_ms({.bytes = 1e9}) - launch;
-  const double flops = budget.estimate_ms({.flops = 1e10}) - launch;
+  const double bytes = budget.estimate_ms(Work{.bytes = 1e9}) - launch;
+  const double flops = budget.estimate_ms(Work{.flops = 1e10}) - launch;
   EXPECT_GT(bytes, 0.0);
   EXPECT_GT(flops, 0.0);
-  EXPECT_NEAR(budget.estimate_ms({.bytes = 3e9}) - launch, 3 * bytes, 1e-6 * bytes);
-  EXPECT_NEAR(budget.estimate_ms({.bytes = 1e9, .flops = 1e10}) - launch, std::max(bytes, flops), 1e-9);
+  EXPECT_NEAR(budget.estimate_ms(Work{.bytes = 3e9}) - launch, 3 * bytes, 1e-6 * bytes);
+  EXPECT_NEAR(budget.estimate_ms(Work{.bytes = 1e9, .flops = 1e10}) - launch, std::max(bytes, flops), 1e-9);
 }
 
 TEST(SubmitBudget, CpuDriversStartWithLowerRates) {

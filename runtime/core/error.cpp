@@ -7,6 +7,7 @@ namespace regroup {
 int exit_code(ErrorCode code) {
   switch (code) {
     case ErrorCode::kFailed:
+    case ErrorCode::kNotANumber:
       return 1;
     case ErrorCode::kUsage:
       return 2;

@@ -18,6 +18,7 @@ enum class ErrorCode {
   kNoDevice,     // no device, or a feature that the work cannot do without is missing (exit 4)
   kDeviceLost,   // the driver reported a lost device (exit 5)
   kOutOfMemory,  // host or device memory ran out or would run out (exit 6)
+  kNotANumber,   // the model computed a logit that is not a finite number (exit 1)
   kInterrupted,  // the user stopped the work (exit 130)
 };
 

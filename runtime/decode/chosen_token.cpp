@@ -11,7 +11,7 @@ DecodedToken read_chosen(const Model& model, const Buffer& chosen, std::size_t p
   const auto words = download_values<std::uint32_t>(model.device(), chosen, 4);
   if (words[3] != 0) {
     throw_error(
-        ErrorCode::kFailed,
+        ErrorCode::kNotANumber,
         "the model produced a logit that is not a number at position {} on {}; try --kv f32, or `regroup selftest`",
         position, model.device().info().name);
   }

@@ -15,7 +15,7 @@ struct DecodedToken {
   float probability;  // under the model's own distribution (temperature 1, no filters)
 };
 
-// From Sample::chosen. Throws kFailed when a logit was not a number; `position` is told in that case.
+// From Sample::chosen. Throws kNotANumber when a logit was not a finite number; `position` is told in that case.
 DecodedToken read_chosen(const Model& model, const Buffer& chosen, std::size_t position);
 
 // Throws kUsage unless there are tokens, every id is in the vocabulary, and they fit into what is left of `context`

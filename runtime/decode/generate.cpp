@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/text/stream_decoder.h"
@@ -15,7 +16,55 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+// A session that is replaced when it fails, see GenerateOptions::recover.
+class Decoder {
+ public:
+  Decoder(Session& session, std::span<const std::uint32_t> prompt, const GenerateOptions& options)
+      : session_(&session), options_(options), tokens_(session.tokens()) {
+    tokens_.insert(tokens_.end(), prompt.begin(), prompt.end());
+  }
+
+  DecodedToken prefill() {
+    const std::size_t fed = session_->position();
+    return or_recover(
+        [&] { return session_->prefill(std::span(tokens_).subspan(fed), options_.cancel, options_.on_prefill); });
+  }
+  // Feeds `token`, which was chosen last.
+  DecodedToken decode(std::uint32_t token) {
+    tokens_.push_back(token);
+    return or_recover([&] { return session_->decode(); });
+  }
+  bool full() const { return session_->position() == session_->context(); }
+
+ private:
+  DecodedToken or_recover(std::function<DecodedToken()> work) {
+    while (true) {
+      try {
+        return work();
+      } catch (const Error& failure) {
+        session_ = replacement(failure);
+        if (session_ == nullptr) throw;
+      }
+      work = [this] { return session_->prefill(tokens_, options_.cancel); };
+    }
+  }
+  Session* replacement(const Error& failure) {
+    return options_.recover && recovered_.allows(failure) ? options_.recover(failure) : nullptr;
+  }
+
+  Session* session_;
+  const GenerateOptions& options_;
+  std::vector<std::uint32_t> tokens_;  // all that the session has been fed or is being fed
+  RecoveredOnce recovered_;
+};
+
 }  // namespace
+
+bool RecoveredOnce::allows(const Error& failure) {
+  const bool lost = failure.code() == ErrorCode::kDeviceLost;
+  if (!lost && failure.code() != ErrorCode::kNotANumber) return false;
+  return !std::exchange(lost ? lost_ : not_a_number_, true);
+}
 
 std::string_view stop_reason_name(StopReason reason) {
   switch (reason) {
@@ -47,8 +96,9 @@ GenerateResult generate(Session& session, const Tokenizer* tokenizer, std::span<
 
   const auto prefill_start = Clock::now();
   DecodedToken token{};
+  Decoder steps(session, prompt, options);
   try {
-    token = session.prefill(prompt, options.cancel, options.on_prefill);
+    token = steps.prefill();
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInterrupted) throw;
     result.prefill_ms = ms_since(prefill_start);
@@ -76,12 +126,18 @@ GenerateResult generate(Session& session, const Tokenizer* tokenizer, std::span<
       result.stop = StopReason::kInterrupted;
       break;
     }
-    if (session.position() == session.context()) {
+    if (steps.full()) {
       result.stop = StopReason::kContextFull;
       break;
     }
     const auto start = Clock::now();
-    token = session.decode();
+    try {
+      token = steps.decode(token.id);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kInterrupted) throw;
+      result.stop = StopReason::kInterrupted;
+      break;
+    }
     result.decode_ms.push_back(ms_since(start));
   }
   if (decoder) say(decoder->finish());

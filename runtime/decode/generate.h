@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/core/error.h"
 #include "runtime/core/progress.h"
 #include "runtime/decode/session.h"
 #include "runtime/text/tokenizer.h"
@@ -26,6 +27,21 @@ struct GenerateOptions {
   std::function<void(const DecodedToken&)> on_token;
   Progress on_prefill;
   const CancelFlag* cancel = nullptr;
+  // What to go on with after a failure that need not be the end: the device was lost (kDeviceLost), or a logit is no
+  // number (kNotANumber). Gives a session to which nothing has been fed yet, and which is fed all tokens so far; null:
+  // there is none. Each kind of failure is recovered from once; the second of its kind is thrown.
+  std::function<Session*(const Error& failure)> recover;
+};
+
+// Which failures have been recovered from.
+class RecoveredOnce {
+ public:
+  // Whether this one may be, from now on not again.
+  bool allows(const Error& failure);
+
+ private:
+  bool lost_ = false;
+  bool not_a_number_ = false;
 };
 
 struct GenerateResult {
@@ -37,7 +53,8 @@ struct GenerateResult {
 };
 
 // `tokenizer` may be null: then there is no text and nothing but length, context and interruption ends the run. An
-// interruption keeps what was produced; one during prefill yields no tokens. Throws what Session throws.
+// interruption keeps what was produced; one during prefill yields no tokens. Throws what Session throws. After a
+// recovery the session given here may be gone.
 GenerateResult generate(Session& session, const Tokenizer* tokenizer, std::span<const std::uint32_t> prompt,
                         const GenerateOptions& options);
 

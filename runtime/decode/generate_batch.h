@@ -20,7 +20,11 @@ struct BatchRequest {
 // `options`, whose on_text and on_token are not called. decode_ms holds a time for every step that the sequence took
 // part in, the first one included: prefill_ms covers all tokens of the prompt but the last. An interruption keeps what
 // was produced. Throws what Batch throws.
+//
+// `recover` is for batches what GenerateOptions::recover is for a session: a fresh batch of the same size, or null.
+using RecoverBatch = std::function<Batch*(const Error& failure)>;
 std::vector<GenerateResult> generate_batch(Batch& batch, const Tokenizer* tokenizer,
-                                           std::span<const BatchRequest> requests, const GenerateOptions& options);
+                                           std::span<const BatchRequest> requests, const GenerateOptions& options,
+                                           const RecoverBatch& recover = {});
 
 }  // namespace regroup

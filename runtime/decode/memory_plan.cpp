@@ -13,6 +13,25 @@ std::uint64_t padded_positions(std::uint32_t context) {
   return (std::uint64_t{context} + kPositionStep - 1) / kPositionStep * kPositionStep;
 }
 
+constexpr std::string_view kSmallerModel = "use a smaller or more strongly quantised model";
+
+// The longest context, or the number of groups, that fits into what is free; empty when the model alone does not.
+std::string what_would_fit(const MemoryPlan& plan, const ModelConfig& config, CacheType type) {
+  const std::uint64_t fixed = plan.weights_bytes + plan.scratch_bytes;
+  const std::uint64_t left = plan.free_bytes - std::min(fixed, plan.free_bytes);
+  const std::uint64_t longest = left / plan.kv_bytes_per_token / kPositionStep * kPositionStep;
+  if (longest == 0) return {};
+  std::string advice = fmt::format("-c {} would fit", longest);
+  for (const std::uint32_t g : possible_groups(config)) {
+    const std::vector<std::uint32_t> groups(config.layer_count(), g);
+    if (kv_bytes_per_token(config, groups, type) * padded_positions(plan.context) <= left) {
+      advice += fmt::format(", or --groups {} at this context", g);
+      break;
+    }
+  }
+  return advice;
+}
+
 }  // namespace
 
 std::string human_bytes(std::uint64_t bytes) {
@@ -51,22 +70,22 @@ MemoryPlan plan_memory(const Device& device, const KernelProfile& profile, const
 
 void require_fit(const MemoryPlan& plan, const ModelConfig& config, CacheType type) {
   if (plan.fits()) return;
-  const std::uint64_t fixed = plan.weights_bytes + plan.scratch_bytes;
-  if (fixed >= plan.free_bytes) {
-    throw_error(ErrorCode::kOutOfMemory, "the model does not fit: {}; use a smaller or more strongly quantised model",
-                plan.describe());
-  }
-  const std::uint64_t left = plan.free_bytes - fixed;
-  const std::uint64_t longest = left / plan.kv_bytes_per_token / kPositionStep * kPositionStep;
-  std::string advice = fmt::format("-c {} would fit", longest);
-  for (const std::uint32_t g : possible_groups(config)) {
-    const std::vector<std::uint32_t> groups(config.layer_count(), g);
-    if (kv_bytes_per_token(config, groups, type) * padded_positions(plan.context) <= left) {
-      advice += fmt::format(", or --groups {} at this context", g);
-      break;
-    }
+  const std::string advice = what_would_fit(plan, config, type);
+  if (advice.empty()) {
+    throw_error(ErrorCode::kOutOfMemory, "the model does not fit: {}; {}", plan.describe(), kSmallerModel);
   }
   throw_error(ErrorCode::kOutOfMemory, "the run does not fit: {}; {}", plan.describe(), advice);
+}
+
+Error out_of_memory(const Error& failure, MemoryPlan plan, const ModelConfig& config, CacheType type,
+                    std::uint64_t allocated_bytes) {
+  plan.free_bytes = std::min(allocated_bytes, plan.total_bytes() - 1);
+  const std::string advice = what_would_fit(plan, config, type);
+  std::string what = failure.what();
+  what.resize(std::min(what.find("; "), what.size()));  // the general advice
+  return Error(ErrorCode::kOutOfMemory,
+               fmt::format("{}; the run takes {}, the device gave {}: {}", what, human_bytes(plan.total_bytes()),
+                           human_bytes(allocated_bytes), advice.empty() ? kSmallerModel : advice));
 }
 
 std::uint64_t require_cache(const Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/core/error.h"
 #include "runtime/file/model_file.h"
 #include "runtime/gpu/device.h"
 #include "runtime/model/model.h"
@@ -32,6 +33,11 @@ MemoryPlan plan_memory(const Device& device, const KernelProfile& profile, const
 
 // Throws kOutOfMemory naming the longest context, or the number of groups, that would fit.
 void require_fit(const MemoryPlan& plan, const ModelConfig& config, CacheType type);
+
+// What an allocation that failed although the plan said that it would fit tells: `failure` again, with what the device
+// gave before and what fits into that.
+Error out_of_memory(const Error& failure, MemoryPlan plan, const ModelConfig& config, CacheType type,
+                    std::uint64_t allocated_bytes);
 
 // Bytes that a KV cache of these groups takes. Throws kOutOfMemory when the device has not that much left.
 std::uint64_t require_cache(const Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups,

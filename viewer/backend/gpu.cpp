@@ -27,23 +27,29 @@ Gpu::Gpu(const GpuOptions& options, ValidationLog& log) : options_(options) {
       InstanceOptions{.validation = options.validation,
                       .on_message = [&log](std::string_view message) { log.add(message); },
                       .extensions = options.window ? window_instance_extensions() : std::vector<const char*>{}});
-  rebuild_device();
+  open_device();
 }
 
 void Gpu::rebuild_device() {
   screen_device_.reset();
   device_.reset();
-  const DeviceOptions compute{.which = options_.which, .mask = options_.mask, .cache_directory = cache_directory()};
+  submit_share_ *= kSubmitShareAfterLoss;
+  open_device();
+}
+
+void Gpu::open_device() {
+  DeviceOptions compute{.which = options_.which, .mask = options_.mask, .cache_directory = cache_directory()};
   DeviceOptions screen{.which = options_.which, .graphics = true};
   if (options_.window) screen.extensions = {VK_KHR_SWAPCHAIN_EXTENSION_NAME};
   if (instance_->choose(options_.which).type == DeviceType::kCpu) {
+    compute.max_submit_ms *= submit_share_;
     device_ = Device::open(*instance_, compute);
     screen_device_ = Device::open(*instance_, screen);
     return;
   }
   screen.mask = compute.mask;
   screen.cache_directory = compute.cache_directory;
-  screen.max_submit_ms = kSubmitMs;
+  screen.max_submit_ms = kSubmitMs * submit_share_;
   device_ = Device::open(*instance_, screen);
 }
 

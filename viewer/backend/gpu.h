@@ -44,7 +44,10 @@ class Gpu {
   void rebuild_device();
 
  private:
+  void open_device();
+
   GpuOptions options_;
+  double submit_share_ = 1;  // of the planned lengths; smaller after a loss
   std::unique_ptr<Instance> instance_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<Device> screen_device_;  // null: the same

@@ -39,12 +39,20 @@ bool has_what_it_needs(const DeviceFeatures& features, const KernelProfile& prof
 
 }  // namespace
 
-KernelProfile kernel_profile(const Device& device) {
+std::vector<KernelProfile> kernel_profiles(const Device& device) {
   const bool cpu = device.info().type == DeviceType::kCpu;
-  for (const KernelProfile& profile : kProfiles) {
-    if ((profile.shape == S::kRowPerLane) == cpu && has_what_it_needs(device.features(), profile)) return profile;
+  std::vector<KernelProfile> usable;
+  for (const bool own_class : {true, false}) {
+    for (const KernelProfile& profile : kProfiles) {
+      const bool of_class = (profile.shape == S::kRowPerLane) == cpu;
+      if (of_class == own_class && has_what_it_needs(device.features(), profile)) usable.push_back(profile);
+    }
   }
-  return kProfiles.back();
+  return usable;
+}
+
+KernelProfile kernel_profile(const Device& device) {
+  return kernel_profiles(device).front();
 }
 
 KernelProfile kernel_profile_named(const Device& device, std::string_view name) {

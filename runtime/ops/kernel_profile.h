@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "runtime/gpu/device.h"
 
@@ -37,6 +38,10 @@ struct KernelProfile {
 
 // The profile for a device, from its type and (masked) features. Deterministic.
 KernelProfile kernel_profile(const Device& device);
+
+// Every profile that the device can run: first those for its class, best first, then the others, which are right on any
+// device and merely slow.
+std::vector<KernelProfile> kernel_profiles(const Device& device);
 
 // The profile of that name ("cpu-texel16", "cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"), for
 // tests that force it; throws kUsage when the device lacks what it needs.

@@ -132,6 +132,13 @@ TEST_F(GoldenTest, EveryOtherKernelFamily) {
   }
 }
 
+// Under every row of the matrix (cmake/RegisterSuites.cmake): the device's own kernels for the features it has there.
+class MatrixTest : public GoldenTest {};
+
+TEST_F(MatrixTest, TheTextIsTheSame) {
+  check(device(), kernel_profile(device()), CacheType::kF16, short_records());
+}
+
 TEST_F(GoldenTest, MinimumFeatures) {
   Device& floor = shared_device("minimum");
   check(floor, kernel_profile(floor), CacheType::kF32, short_records());

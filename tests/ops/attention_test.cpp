@@ -7,8 +7,8 @@
 #include <random>
 
 #include "runtime/core/error.h"
-#include "tests/reference/attention.h"
-#include "tests/reference/kv_cache.h"
+#include "runtime/selftest/reference/attention.h"
+#include "runtime/selftest/reference/kv_cache.h"
 #include "tests/support/device_fixture.h"
 
 namespace regroup::test {

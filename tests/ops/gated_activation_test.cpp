@@ -3,7 +3,7 @@
 #include "runtime/ops/gated_activation.h"
 
 #include "tests/ops/profile_test.h"
-#include "tests/reference/gated_activation.h"
+#include "runtime/selftest/reference/gated_activation.h"
 
 namespace regroup::test {
 namespace {

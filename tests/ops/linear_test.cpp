@@ -9,7 +9,7 @@
 #include "runtime/core/error.h"
 #include "runtime/core/half.h"
 #include "tests/formats/samples.h"
-#include "tests/reference/linear.h"
+#include "runtime/selftest/reference/linear.h"
 #include "tests/support/device_fixture.h"
 
 namespace regroup::test {

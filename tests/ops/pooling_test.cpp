@@ -7,7 +7,7 @@
 #include "tests/formats/samples.h"
 #include "tests/ops/profile_test.h"
 #include "tests/ops/sliced_matrix.h"
-#include "tests/reference/kv_cache.h"
+#include "runtime/selftest/reference/kv_cache.h"
 
 namespace regroup::test {
 namespace {

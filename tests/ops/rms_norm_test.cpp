@@ -2,7 +2,7 @@
 #include "runtime/ops/rms_norm.h"
 
 #include "tests/ops/profile_test.h"
-#include "tests/reference/rms_norm.h"
+#include "runtime/selftest/reference/rms_norm.h"
 
 namespace regroup::test {
 namespace {

@@ -7,9 +7,9 @@
 #include <numeric>
 
 #include "tests/ops/profile_test.h"
-#include "tests/reference/kv_cache.h"
-#include "tests/reference/rms_norm.h"
-#include "tests/reference/rope.h"
+#include "runtime/selftest/reference/kv_cache.h"
+#include "runtime/selftest/reference/rms_norm.h"
+#include "runtime/selftest/reference/rope.h"
 
 namespace regroup::test {
 namespace {

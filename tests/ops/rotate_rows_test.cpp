@@ -2,7 +2,7 @@
 #include "runtime/ops/rotate_rows.h"
 
 #include "tests/ops/profile_test.h"
-#include "tests/reference/rope.h"
+#include "runtime/selftest/reference/rope.h"
 
 namespace regroup::test {
 namespace {

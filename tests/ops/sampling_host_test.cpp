@@ -4,7 +4,7 @@
 
 #include "runtime/ops/sampling_weight.h"
 #include "tests/ops/sampling_cases.h"
-#include "tests/reference/sampling.h"
+#include "runtime/selftest/reference/sampling.h"
 
 namespace regroup::test {
 namespace {

@@ -10,7 +10,7 @@
 #include "runtime/ops/sampling_weight.h"
 #include "shaders/sampling/scratch.h"
 #include "tests/ops/sampling_cases.h"
-#include "tests/reference/sampling.h"
+#include "runtime/selftest/reference/sampling.h"
 
 namespace regroup::test {
 namespace {

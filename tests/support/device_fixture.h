@@ -24,7 +24,9 @@ class DeviceEnvironment : public ::testing::Environment {
 
 // The instance with validation, created on first use.
 Instance& shared_instance();
-// A device with the given mask (empty, or "minimum", or a list for --disable), created on first use of that mask.
+// A device with the given mask (empty, or "minimum", or a list for --disable), created on first use of that mask. The
+// environment variable REGROUP_TEST_REQUIRE, where set, takes the place of an empty `require`: tests of one label run
+// under the minimum of features as well.
 Device& shared_device(const std::string& require = "", const std::string& disable = "");
 // Validation messages since the last call.
 std::vector<std::string> take_validation_messages();

@@ -1,4 +1,4 @@
-#include "tests/reference/sampling.h"
+#include "runtime/selftest/reference/sampling.h"
 
 #include <algorithm>
 #include <cmath>

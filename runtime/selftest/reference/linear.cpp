@@ -1,4 +1,4 @@
-#include "tests/reference/linear.h"
+#include "runtime/selftest/reference/linear.h"
 
 #include <algorithm>
 #include <cmath>

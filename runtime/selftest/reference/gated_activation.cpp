@@ -1,4 +1,4 @@
-#include "tests/reference/gated_activation.h"
+#include "runtime/selftest/reference/gated_activation.h"
 
 #include <cmath>
 #include <numbers>

@@ -1,4 +1,4 @@
-#include "tests/reference/rms_norm.h"
+#include "runtime/selftest/reference/rms_norm.h"
 
 #include <cmath>
 

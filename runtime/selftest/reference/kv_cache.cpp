@@ -1,4 +1,4 @@
-#include "tests/reference/kv_cache.h"
+#include "runtime/selftest/reference/kv_cache.h"
 
 #include <algorithm>
 #include <cmath>

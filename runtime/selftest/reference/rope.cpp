@@ -1,4 +1,4 @@
-#include "tests/reference/rope.h"
+#include "runtime/selftest/reference/rope.h"
 
 namespace regroup::reference {
 

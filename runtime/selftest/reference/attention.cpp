@@ -1,4 +1,4 @@
-#include "tests/reference/attention.h"
+#include "runtime/selftest/reference/attention.h"
 
 #include <algorithm>
 #include <cmath>

@@ -203,6 +203,7 @@ int bench(const BenchOptions& options) {
   OpenOptions open = options.open;
   open.kv = options.kv.front();
   open.context = deepest + longest + 1;
+  open.compares_groups = !open.groups.groups.empty();
   open.groups.groups.clear();  // here a list of settings, measured one after the other
   BenchModel bench = open_bench_model(open);
   bench.subject.copy_bytes_per_second = copy_bandwidth(bench.device());

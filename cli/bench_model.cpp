@@ -26,7 +26,8 @@ BenchModel open_bench_model(const OpenOptions& options) {
     const SyntheticShape shape = parse_synthetic(options.model);
     bench.instance = std::make_unique<Instance>();
     bench.own_device = options.device.open(*bench.instance);
-    bench.profile = options.device.profile(*bench.own_device);
+    bench.profile =
+        options.device.profile(*bench.own_device, {.formats = {shape.format}, .cache_types = {options.cache_type()}});
     replace_synthetic(bench, shape);
   } else {
     bench.opened.emplace(open_model(options));

@@ -35,14 +35,12 @@ std::vector<std::uint32_t> Conversation::user_turn(const std::string& text) {
   return tokenizer_.encode(rendered.text, {.add_special = false, .parse_special = true});
 }
 
-int chat_on_terminal(const OpenModel& opened, const ChatOptions& options) {
+int chat_on_terminal(OpenModel& opened, ChatOptions options) {
   Conversation conversation(*opened.tokenizer, options.system, options.open.device.quiet);
-  std::vector<std::unique_ptr<Grouping>> groupings;  // those chosen on the way; the session refers to the last
-  Session session(
-      *opened.model, *opened.grouping,
-      {.context = options.open.context, .cache_type = options.open.cache_type(), .sampling = options.sampling});
+  LastingSession lasting(opened, options.open, options.sampling);
   const auto answer = [&](const std::string& message) {
     const std::vector<std::uint32_t> ids = conversation.user_turn(message);
+    Session& session = lasting.get();
     // At least one token is fed, so that there are logits to choose from.
     const auto kept = std::min(shared_prefix(session.tokens(), ids), static_cast<std::uint32_t>(ids.size()) - 1);
     session.rewind(kept);
@@ -52,7 +50,8 @@ int chat_on_terminal(const OpenModel& opened, const ChatOptions& options) {
                                             .stops = options.stops,
                                             .on_text = say,
                                             .on_prefill = progress_on_stderr(options.open.device.quiet),
-                                            .cancel = &interrupt_flag()});
+                                            .cancel = &interrupt_flag(),
+                                            .recover = [&](const Error& f) { return lasting.recover(f); }});
     interrupt_flag() = false;  // Ctrl-C ends the answer, not the conversation
     say("\n");
     conversation.assistant_turn(result.text);
@@ -67,8 +66,11 @@ int chat_on_terminal(const OpenModel& opened, const ChatOptions& options) {
         GroupsChoice choice = options.open.groups;
         choice.groups = line.substr(8);
         const auto groups = resolve_groups(opened, choice, options.open.device.quiet);
-        groupings.push_back(make_grouping(opened, choice, groups, options.open.device.quiet));
-        session.regroup(*groupings.back(), RegroupMode::kReprefill);
+        std::unique_ptr<Grouping> grouping = make_grouping(opened, choice, groups, options.open.device.quiet);
+        Session& session = lasting.get();
+        session.regroup(*grouping, RegroupMode::kReprefill);
+        opened.grouping = std::move(grouping);
+        options.open.groups = choice;
         note(fmt::format("G is {} now, the KV cache takes {}", groups_text(groups),
                          human_bytes(session.cache().bytes())));
       } catch (const Error& error) {

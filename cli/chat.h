@@ -37,6 +37,6 @@ struct ChatOptions {
 
 // Reads messages from the terminal until end of file or /exit; /groups G turns the knob in the middle of the
 // conversation. Returns the exit code.
-int chat_on_terminal(const OpenModel& opened, const ChatOptions& options);
+int chat_on_terminal(OpenModel& opened, ChatOptions options);
 
 }  // namespace regroup::cli

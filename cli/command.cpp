@@ -13,6 +13,7 @@
 #include "converter/merge.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/locate_model.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::cli {
 namespace {
@@ -108,6 +109,11 @@ void DeviceChoice::add_options(CLI::App& command) {
   command.add_option("--max-submit-ms", max_submit_ms, "longest planned submission to the device")
       ->check(CLI::Range(1.0, 1e6));
   command.add_flag("-q,--quiet", quiet, "no remarks and no progress on stderr");
+  command
+      .add_option("--spoil-kernel", spoiled,
+                  "make this kernel compute wrong results on purpose, to see that the self-test finds it")
+      ->envname("REGROUP_SPOIL_KERNEL");
+  command.add_option("--inject-fault", faults)->group("");  // for tests: not in the help text
 }
 
 std::unique_ptr<Device> DeviceChoice::open(const Instance& instance) const {
@@ -116,6 +122,12 @@ std::unique_ptr<Device> DeviceChoice::open(const Instance& instance) const {
   options.mask = FeatureMask::parse(require, disable);
   options.cache_directory = cache_directory();
   options.max_submit_ms = max_submit_ms;
+  if (!faults.empty() && !fault_plan) fault_plan = std::make_shared<FaultPlan>(FaultPlan::parse(faults));
+  options.faults = fault_plan.get();
+  for (const std::string& name : spoiled) {
+    if (!Device::has_kernel(name)) throw_error(ErrorCode::kUsage, "--spoil-kernel {}: no such kernel", escaped(name));
+  }
+  options.spoiled_kernels = spoiled;
   auto device = Device::open(instance, options);
   if (device->info().type == DeviceType::kCpu && !quiet) {
     note(fmt::format("running on {}, a CPU driver; `regroup devices` lists what else is there", device->info().name));
@@ -123,8 +135,14 @@ std::unique_ptr<Device> DeviceChoice::open(const Instance& instance) const {
   return device;
 }
 
-KernelProfile DeviceChoice::profile(const Device& device) const {
-  return kernels.empty() ? kernel_profile(device) : kernel_profile_named(device, kernels);
+KernelProfile DeviceChoice::profile(Device& device, const selftest::KernelNeeds& needs) const {
+  const auto families =
+      kernels.empty() ? kernel_profiles(device) : std::vector<KernelProfile>{kernel_profile_named(device, kernels)};
+  const selftest::TrustedKernels trusted = selftest::trusted_kernels(device, families, needs);
+  for (const std::string& remark : trusted.remarks) {
+    if (!quiet) note(remark);
+  }
+  return trusted.profile;
 }
 
 void GroupsChoice::add_options(CLI::App& command) {

@@ -15,6 +15,7 @@
 #include "runtime/gpu/instance.h"
 #include "runtime/model/group_plan.h"
 #include "runtime/ops/kernel_profile.h"
+#include "runtime/selftest/check.h"
 
 namespace regroup::cli {
 
@@ -49,11 +50,15 @@ struct DeviceChoice {
   std::string which, require, disable, kernels;
   double max_submit_ms = 40;
   bool quiet = false;
+  std::vector<std::string> spoiled;                    // kernels that compute wrong results on purpose
+  std::string faults;                                  // failures on purpose, for tests; see FaultPlan::parse
+  mutable std::shared_ptr<FaultPlan> fault_plan = {};  // made from them once, goes on when a device is opened again
 
   void add_options(CLI::App& command);
   // Opens it and says so when it is only a CPU driver.
   std::unique_ptr<Device> open(const Instance& instance) const;
-  KernelProfile profile(const Device& device) const;
+  // The kernels to use, verified for these needs (see trusted_kernels).
+  KernelProfile profile(Device& device, const selftest::KernelNeeds& needs) const;
 };
 
 // --groups, --method, --calibrate, --calibration-tokens

@@ -17,6 +17,7 @@
 #include "runtime/decode/memory_plan.h"
 #include "runtime/model/grouping.h"
 #include "runtime/model/kv_cache.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::cli {
 namespace {
@@ -33,8 +34,10 @@ struct ConvertOptions {
 
 // Opened only for work that needs it. Members in creation order.
 struct OpenDevice {
-  explicit OpenDevice(const DeviceChoice& choice)
-      : instance(std::make_unique<Instance>()), device(choice.open(*instance)), profile(choice.profile(*device)) {}
+  OpenDevice(const DeviceChoice& choice, const selftest::KernelNeeds& needs)
+      : instance(std::make_unique<Instance>()),
+        device(choice.open(*instance)),
+        profile(choice.profile(*device, needs)) {}
   std::unique_ptr<Instance> instance;
   std::unique_ptr<Device> device;
   KernelProfile profile;
@@ -253,7 +256,9 @@ int convert(const ConvertOptions& options) {
   std::optional<OpenDevice> opened;
   std::vector<std::string> notes;
   if (budget || (needs_calibration(options.method) && !options.dry_run)) {
-    opened.emplace(options.device);
+    selftest::KernelNeeds needs = selftest::kernel_needs(file, CacheType::kF16, true);
+    needs.logits_compared = needs.calibrating = true;
+    opened.emplace(options.device, needs);
     job.device = opened->device.get();
     job.profile = opened->profile;
     Calibration calibration = calibration_for(options, file, outline, *opened);

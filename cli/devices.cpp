@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/device_json.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/memory_plan.h"
 
@@ -12,24 +13,6 @@ struct DevicesOptions {
   DeviceChoice device;
   bool json = false;
 };
-
-Json feature_list(const DeviceFeatures& f) {
-  return {{"fp16", f.fp16},
-          {"storage16", f.storage_16bit},
-          {"int8", f.int8},
-          {"dot", f.integer_dot},
-          {"subgroup_arithmetic", f.subgroup_arithmetic},
-          {"subgroup_shuffle", f.subgroup_shuffle},
-          {"subgroup_broadcast", f.subgroup_broadcast},
-          {"subgroup_size", f.subgroup_size},
-          {"subgroup_size_control", f.subgroup_size_control},
-          {"max_workgroup_invocations", f.max_workgroup_invocations},
-          {"max_shared_memory_bytes", f.max_shared_memory_bytes},
-          {"max_storage_buffers", f.max_storage_buffers},
-          {"max_storage_buffer_range", f.max_storage_buffer_range},
-          {"max_texel_elements", f.max_texel_elements},
-          {"max_allocation_bytes", f.max_allocation_bytes}};
-}
 
 int devices(const DevicesOptions& options) {
   const Instance instance;
@@ -48,21 +31,14 @@ int devices(const DevicesOptions& options) {
       free_bytes = device->free_memory_bytes();
     }
     const DeviceFeatures features = apply_mask(info.features, mask);
-    list.push_back(
-        {{"index", info.index},
-         {"name", info.name},
-         {"vendor", info.vendor},
-         {"type", device_type_name(info.type)},
-         {"driver", info.driver},
-         {"api_version", fmt::format("{}.{}.{}", VK_API_VERSION_MAJOR(info.api_version),
-                                     VK_API_VERSION_MINOR(info.api_version), VK_API_VERSION_PATCH(info.api_version))},
-         {"uuid", info.uuid_text()},
-         {"memory_bytes", info.memory_bytes},
-         {"free_bytes", free_bytes},
-         {"usable", usable},
-         {"refusals", info.refusals},
-         {"kernels", kernels},
-         {"features", feature_list(features)}});
+    Json row = device_json(info);
+    row.update({{"memory_bytes", info.memory_bytes},
+                {"free_bytes", free_bytes},
+                {"usable", usable},
+                {"refusals", info.refusals},
+                {"kernels", kernels},
+                {"features", feature_json(features)}});
+    list.push_back(std::move(row));
     if (options.json) continue;
     std::printf("%u: %s (%s, %s)\n   driver %s, Vulkan %s, UUID %s\n", info.index, info.name.c_str(),
                 info.vendor.c_str(), std::string(device_type_name(info.type)).c_str(), info.driver.c_str(),

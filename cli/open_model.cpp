@@ -5,6 +5,7 @@
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/model/kv_cache.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::cli {
 
@@ -27,6 +28,32 @@ LiveGrouping live_grouping(const OpenModel& opened, const GroupsChoice& choice,
   return job;
 }
 
+// From the device on: what is opened again after it was lost.
+void open_on_device(OpenModel& opened, const OpenOptions& options) {
+  const ModelConfig& config = opened.outline.config;
+  const CacheType cache_type = options.cache_type();
+  const bool quiet = options.device.quiet;
+  opened.device = options.device.open(*opened.instance);
+  selftest::KernelNeeds needs =
+      selftest::kernel_needs(opened.file, cache_type, !options.groups.groups.empty() || options.compares_groups);
+  needs.logits_compared = options.compares_groups;
+  if (options.compares_groups && cache_type != CacheType::kF32) needs.cache_types.push_back(CacheType::kF32);
+  needs.calibrating = !is_instant(options.groups.method);
+  opened.profile = options.device.profile(*opened.device, needs);
+  const std::uint32_t context =
+      options.context != 0 ? options.context : std::min(config.context_length, kDefaultContext);
+  opened.memory = plan_memory(*opened.device, opened.profile, opened.file, opened.outline,
+                              options.groups.per_layer(config), cache_type, context, options.prefill_chunk);
+  if (!quiet) note(opened.memory.describe());
+  require_fit(opened.memory, config, cache_type);
+  within_memory(opened, cache_type, [&] {
+    opened.model =
+        Model::load(*opened.device, opened.profile, opened.file, progress_on_stderr(quiet), &interrupt_flag());
+    const std::vector<std::uint32_t> groups = resolve_groups(opened, options.groups, quiet);
+    opened.grouping = make_grouping(opened, options.groups, groups, quiet);
+  });
+}
+
 }  // namespace
 
 CacheType OpenOptions::cache_type() const {
@@ -42,34 +69,65 @@ OpenModel open_model(const OpenOptions& options) {
   opened.outline = read_outline(opened.file);
   const ModelConfig& config = opened.outline.config;
   check_cache_type(config, cache_type);
-  std::vector<std::uint32_t> groups = options.groups.per_layer(config);
   if (!is_instant(options.groups.method)) {
-    check_settings(opened.file, opened.outline, {.method = options.groups.method, .groups = groups});
+    check_settings(opened.file, opened.outline,
+                   {.method = options.groups.method, .groups = options.groups.per_layer(config)});
   }
   opened.tokenizer = load_tokenizer(opened.file, config.vocabulary);
   if (opened.tokenizer && !opened.tokenizer->warning().empty() && !options.device.quiet)
     note(opened.tokenizer->warning());
 
   opened.instance = std::make_unique<Instance>();
-  opened.device = options.device.open(*opened.instance);
-  opened.profile = options.device.profile(*opened.device);
-  const std::uint32_t context =
-      options.context != 0 ? options.context : std::min(config.context_length, kDefaultContext);
-  const MemoryPlan memory = plan_memory(*opened.device, opened.profile, opened.file, opened.outline, groups, cache_type,
-                                        context, options.prefill_chunk);
-  if (!options.device.quiet) note(memory.describe());
-  require_fit(memory, config, cache_type);
-  opened.model = Model::load(*opened.device, opened.profile, opened.file, progress_on_stderr(options.device.quiet),
-                             &interrupt_flag());
-  groups = resolve_groups(opened, options.groups, options.device.quiet);
-  opened.grouping = make_grouping(opened, options.groups, groups, options.device.quiet);
+  open_on_device(opened, options);
   if (is_instant(options.groups.method) && !opened.grouping->is_identity() && !options.device.quiet) {
     note(
         fmt::format("{} pooling is instant, but without training it costs much quality (`regroup eval --groups {}` "
                     "measures it); --method auto loses far less and takes its time only once",
-                    options.groups.method, groups_text(groups)));
+                    options.groups.method, groups_text(opened.grouping->plan().groups())));
   }
   return opened;
+}
+
+bool make_ready_again(OpenModel& opened, OpenOptions& options, const Error& failure) {
+  const bool quiet = options.device.quiet;
+  if (failure.code() == ErrorCode::kNotANumber) {
+    if (options.cache_type() == CacheType::kF32) return false;
+    if (!quiet) note(fmt::format("{}; once more with --kv f32", failure.what()));
+    options.kv = "f32";
+    return true;
+  }
+  if (!quiet) note(failure.what());
+  opened.grouping.reset();
+  opened.model.reset();
+  opened.device.reset();
+  options.device.max_submit_ms *= kSubmitShareAfterLoss;
+  open_on_device(opened, options);
+  if (quiet) return true;
+  note(fmt::format("opened {} again, with submissions of at most {} ms; going on", opened.device->info().name,
+                   options.device.max_submit_ms));
+  return true;
+}
+
+LastingSession::LastingSession(OpenModel& opened, OpenOptions& options, const SamplingSettings& sampling,
+                               StepObserver observer)
+    : opened_(opened), options_(options), sampling_(sampling), observer_(std::move(observer)) {
+  start();
+}
+
+void LastingSession::start() {
+  const CacheType type = options_.cache_type();
+  within_memory(opened_, type, [&] {
+    session_.emplace(*opened_.model, *opened_.grouping,
+                     SessionOptions{.context = options_.context, .cache_type = type, .sampling = sampling_});
+    if (observer_.on_step) session_->observe(observer_);
+  });
+}
+
+Session* LastingSession::recover(const Error& failure) {
+  session_.reset();
+  if (!make_ready_again(opened_, options_, failure)) return nullptr;
+  start();
+  return &*session_;
 }
 
 std::vector<std::uint32_t> resolve_groups(const OpenModel& opened, const GroupsChoice& choice, bool quiet) {

@@ -1,4 +1,5 @@
 // regroup run: decodes a prompt and streams the text.
+#include <chrono>
 #include <cstdio>
 #include <numeric>
 
@@ -9,6 +10,8 @@
 #include "runtime/decode/generate.h"
 #include "runtime/decode/generate_batch.h"
 #include "runtime/decode/session.h"
+#include "runtime/decode/trace_recorder.h"
+#include "runtime/file/atomic_file.h"
 
 namespace regroup::cli {
 namespace {
@@ -23,6 +26,7 @@ struct RunOptions {
   bool json = false;
   bool chat = false;
   std::string system;
+  std::string trace;  // file to write the run down in
 };
 
 std::string prompt_text(const RunOptions& options) {
@@ -79,7 +83,7 @@ Json run_json(const RunOptions& options, const OpenModel& opened, std::uint32_t 
 }
 
 // Several prompts, decoded together; prompt i is sampled with seed + i.
-int run_together(const RunOptions& options, const OpenModel& opened) {
+int run_together(RunOptions& options, OpenModel& opened) {
   const auto count = static_cast<std::uint32_t>(options.prompts.size());
   std::vector<BatchRequest> requests;
   for (const std::string& text : options.prompts) {
@@ -90,12 +94,24 @@ int run_together(const RunOptions& options, const OpenModel& opened) {
   const std::uint32_t context = usable_context(*opened.model, options.open.context);
   require_cache(*opened.device, opened.outline.config, opened.grouping->plan().groups(), options.open.cache_type(),
                 context, count);
-  Batch batch(*opened.model, *opened.grouping,
-              {.sequences = count, .context = context, .cache_type = options.open.cache_type()});
+  std::optional<Batch> batch;
+  const auto start = [&] {
+    within_memory(opened, options.open.cache_type(), [&] {
+      batch.emplace(*opened.model, *opened.grouping,
+                    BatchOptions{.sequences = count, .context = context, .cache_type = options.open.cache_type()});
+    });
+  };
+  const auto recover = [&](const Error& failure) -> Batch* {
+    batch.reset();
+    if (!make_ready_again(opened, options.open, failure)) return nullptr;
+    start();
+    return &*batch;
+  };
+  start();
   const Tokenizer* tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr;
   const std::vector<GenerateResult> results =
-      generate_batch(batch, tokenizer, requests,
-                     {.max_tokens = options.max_tokens, .stops = options.stops, .cancel = &interrupt_flag()});
+      generate_batch(*batch, tokenizer, requests,
+                     {.max_tokens = options.max_tokens, .stops = options.stops, .cancel = &interrupt_flag()}, recover);
   bool interrupted = false;
   Json sequences = Json::array();
   for (std::uint32_t s = 0; s < count; ++s) {
@@ -111,7 +127,7 @@ int run_together(const RunOptions& options, const OpenModel& opened) {
   }
   if (options.json) {
     Json document = sequences.front();
-    document.update(run_json(options, opened, context, batch.cache().bytes()));
+    document.update(run_json(options, opened, context, batch->cache().bytes()));
     document["sequences"] = std::move(sequences);
     print_json(std::move(document));
   } else if (!options.open.device.quiet) {
@@ -125,18 +141,39 @@ int run_together(const RunOptions& options, const OpenModel& opened) {
       ms = std::accumulate(result.decode_ms.begin(), result.decode_ms.end(), 0.0);
     }
     note(fmt::format("{} sequences, {:.0f} tokens in {} steps, {:.1f} t/s together, KV cache {}, G {}", count, tokens,
-                     steps, ms > 0 ? 1000.0 * tokens / ms : 0.0, human_bytes(batch.cache().bytes()),
+                     steps, ms > 0 ? 1000.0 * tokens / ms : 0.0, human_bytes(batch->cache().bytes()),
                      groups_text(opened.grouping->plan().groups())));
   }
   opened.device->save_pipeline_cache();
   return interrupted ? 130 : 0;
 }
 
-int run(const RunOptions& options) {
+void write_trace(const RunOptions& options, const OpenModel& opened, const Session& session,
+                 const GenerateResult& result, Trace& trace) {
+  trace.device = opened.device->info().name;
+  trace.driver = opened.device->info().driver;
+  trace.kernels = opened.profile.name;
+  trace.cache_type = cache_type_name(session.cache().type());
+  trace.positions = session.context();
+  trace.prefill_ms = result.prefill_ms;
+  trace.sampling = options.sampling;
+  trace.groupings = {trace_grouping(session, options.open.groups.method)};
+  const std::string text = trace_to_json(trace);
+  AtomicFile file(options.trace, Overwrite::kYes);
+  file.write(std::as_bytes(std::span(text)));
+  file.close();
+  file.commit();
+}
+
+int run(RunOptions options) {
+  if (!options.trace.empty() &&
+      (options.prompts.size() > 1 || (options.chat && stdin_is_terminal() && !options.json))) {
+    throw_error(ErrorCode::kUsage, "--trace writes down one prompt and its answer; give one -p, and no conversation");
+  }
   if (options.prompts.size() > 1 && options.chat && !options.json && stdin_is_terminal()) {
     throw_error(ErrorCode::kUsage, "--chat on a terminal takes one -p, {} are given", options.prompts.size());
   }
-  const OpenModel opened = open_model(options.open);
+  OpenModel opened = open_model(options.open);
   if (options.prompts.size() > 1) return run_together(options, opened);
   if (options.chat && !options.json && stdin_is_terminal()) {
     if (!opened.tokenizer) throw_error(ErrorCode::kUsage, "{} has no tokenizer", opened.file.path().string());
@@ -148,14 +185,16 @@ int run(const RunOptions& options) {
                                      .stops = options.stops});
   }
   const std::vector<std::uint32_t> prompt = prompt_ids(options, opened);
-  Session session(
-      *opened.model, *opened.grouping,
-      {.context = options.open.context, .cache_type = options.open.cache_type(), .sampling = options.sampling});
   const Tokenizer* tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr;
+  TraceRecorder recorder(tokenizer, prompt);
+  recorder.trace().model = trace_model(opened.file.path(), opened.outline, opened.model->weights_bytes());
+  LastingSession lasting(opened, options.open, options.sampling,
+                         options.trace.empty() ? StepObserver{} : recorder.observer());
   GenerateOptions generation{.max_tokens = options.max_tokens,
                              .stops = options.stops,
                              .on_prefill = progress_on_stderr(options.open.device.quiet),
-                             .cancel = &interrupt_flag()};
+                             .cancel = &interrupt_flag(),
+                             .recover = [&](const Error& failure) { return lasting.recover(failure); }};
   if (!options.json) {
     generation.on_text = [](std::string_view text) {
       std::fwrite(text.data(), 1, text.size(), stdout);
@@ -168,8 +207,19 @@ int run(const RunOptions& options) {
       };
     }
   }
-  const GenerateResult result = generate(session, tokenizer, prompt, generation);
+  if (!options.trace.empty()) {
+    generation.on_token = [&, shown = generation.on_token,
+                           last = std::chrono::steady_clock::now()](const DecodedToken& token) mutable {
+      if (shown) shown(token);
+      const auto now = std::chrono::steady_clock::now();
+      recorder.take(lasting.get(), token, std::chrono::duration<double, std::milli>(now - last).count());
+      last = std::chrono::steady_clock::now();
+    };
+  }
+  const GenerateResult result = generate(lasting.get(), tokenizer, prompt, generation);
+  const Session& session = lasting.get();
   const auto groups = opened.grouping->plan().groups();
+  if (!options.trace.empty()) write_trace(options, opened, session, result, recorder.trace());
   if (options.json) {
     Json document = result_json(prompt, result);
     document.update(run_json(options, opened, session.context(), session.cache().bytes()));
@@ -228,6 +278,7 @@ std::function<int()> add_run(CLI::App& app) {
   command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0")->capture_default_str();
   command->add_flag("--chat", o.chat, "apply the model's chat template; on a terminal, keep a conversation");
   command->add_option("--system", o.system, "system message of a chat");
+  command->add_option("--trace", o.trace, "write ids, best alternatives and a fingerprint of every layer to this file");
   command->add_flag("--json", o.json, "one JSON document on stdout");
   o.open.groups.add_options(*command);
   o.open.device.add_options(*command);

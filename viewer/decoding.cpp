@@ -8,6 +8,7 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/attention_rows.h"
 #include "runtime/decode/memory_plan.h"
+#include "runtime/decode/trace_recorder.h"
 
 namespace regroup::view {
 namespace {
@@ -15,17 +16,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t kAlternatives = 10;
 constexpr std::size_t kMostAttentionRows = 512;
-
-std::vector<std::uint64_t> bytes_per_layer(const ModelConfig& config, const std::vector<std::uint32_t>& groups,
-                                           CacheType type) {
-  std::vector<std::uint64_t> bytes;
-  for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
-    ModelConfig one = config;
-    one.layers = {config.layers[l]};
-    bytes.push_back(kv_bytes_per_token(one, {groups[l]}, type));
-  }
-  return bytes;
-}
 
 // What stands in `text` behind `before` and `answer`; templates may trim the answer's blanks.
 std::optional<std::string> text_behind(std::string_view text, std::string_view before, std::string_view answer) {
@@ -369,25 +359,19 @@ void Decoding::remember(const ObservedStep& step) {
 }
 
 void Decoding::publish_grouping() {
-  const ModelConfig& config = opened_.config();
   const auto groups = grouping_->plan().groups();
   const CacheType type = session_->cache().type();
   {
     const std::lock_guard lock(shared_.mutex);
     AppState& state = shared_.state;
     state.settings.groups = groups;
-    const bool identity = grouping_->is_identity();
     state.trace.cache_type = cache_type_name(type);
     state.trace.positions = session_->cache().capacity();
     // A grouping under which nothing was decoded leaves no trace.
     auto& groupings = state.trace.groupings;
     const auto& tokens = state.trace.tokens;
     if (!groupings.empty() && (tokens.empty() || tokens.back().grouping + 1 < groupings.size())) groupings.pop_back();
-    groupings.push_back({.groups = groups,
-                         .method = identity ? "none" : state.settings.method,
-                         .kv_bytes_per_token = kv_bytes_per_token(config, groups, type),
-                         .layer_bytes_per_token = bytes_per_layer(config, groups, type),
-                         .kv_bytes = session_->cache().bytes()});
+    groupings.push_back(trace_grouping(*session_, state.settings.method));
   }
   publish_memory();
 }

@@ -329,7 +329,7 @@ void Engine::open(const std::string& name) {
     if (settings.attention_layer && *settings.attention_layer >= opened_->config().layer_count()) {
       settings.attention_layer = 0;
     }
-    state.warnings.clear();
+    state.warnings = opened_->remarks;
     if (opened_->tokenizer && !opened_->tokenizer->warning().empty())
       state.warnings.push_back(opened_->tokenizer->warning());
   });

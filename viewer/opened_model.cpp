@@ -5,7 +5,9 @@
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/decode/memory_plan.h"
+#include "runtime/decode/trace_recorder.h"
 #include "runtime/model/kv_cache.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::view {
 
@@ -17,9 +19,12 @@ std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name,
                                         const Progress& progress, const CancelFlag* cancel) {
   auto opened = std::make_unique<OpenedModel>();
   opened->file = ModelFile::open(locate_model(name));
-  opened->profile = kernel_profile(device);
   opened->outline = read_outline(opened->file);
   check_cache_type(opened->config(), cache_type);
+  const selftest::KernelNeeds needs = selftest::kernel_needs(opened->file, cache_type, true);
+  selftest::TrustedKernels trusted = selftest::trusted_kernels(device, kernel_profiles(device), needs);
+  opened->profile = trusted.profile;
+  opened->remarks = std::move(trusted.remarks);
   opened->tokenizer = load_tokenizer(opened->file, opened->config().vocabulary);
   std::vector<std::uint32_t> groups;
   for (const LayerConfig& layer : opened->config().layers) groups.push_back(layer.kv_heads);
@@ -31,19 +36,7 @@ std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name,
 }
 
 TraceModel describe_model(const OpenedModel& opened) {
-  const ModelConfig& config = opened.config();
-  TraceModel model{.name = config.name.empty() ? opened.file.path().stem().string() : config.name,
-                   .path = opened.file.path().string(),
-                   .architecture = config.architecture,
-                   .layers = config.layer_count(),
-                   .query_heads = config.query_heads,
-                   .head_dim = config.head_dim,
-                   .vocabulary = config.vocabulary,
-                   .hidden = config.hidden,
-                   .parameters = opened.outline.parameters,
-                   .weights_bytes = opened.model->weights_bytes()};
-  for (const LayerConfig& layer : config.layers) model.kv_heads.push_back(layer.kv_heads);
-  return model;
+  return trace_model(opened.file.path(), opened.outline, opened.model->weights_bytes());
 }
 
 DeviceFacts describe_device(const Device& device, const KernelProfile& profile) {

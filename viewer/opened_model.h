@@ -19,6 +19,7 @@ struct OpenedModel {
   ModelOutline outline;
   std::optional<Tokenizer> tokenizer;
   KernelProfile profile;
+  std::vector<std::string> remarks;  // kernels that the self-test disabled
   std::unique_ptr<Model> model;
 
   const ModelConfig& config() const { return outline.config; }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/gpu/command_list.h"
+#include "runtime/ops/sampling.h"
 
 namespace regroup {
 
@@ -83,7 +84,8 @@ struct Trace {
   std::string cache_type;
   std::uint32_t positions = 0;  // allocated
   double prefill_ms = 0;
-  double bytes_per_second = 0;  // the device's measured copy bandwidth; 0: not measured
+  double bytes_per_second = 0;               // the device's measured copy bandwidth; 0: not measured
+  std::optional<SamplingSettings> sampling;  // how every token was chosen; nothing where somebody chose on the way
   std::vector<TraceGrouping> groupings;
   std::vector<TraceToken> tokens;
   std::vector<TraceSweepPoint> sweep;

@@ -182,6 +182,16 @@ std::string trace_to_json(const Trace& trace) {
             {"positions", trace.positions},
             {"prefill_ms", trace.prefill_ms},
             {"bytes_per_second", trace.bytes_per_second}};
+  if (trace.sampling) {
+    const SamplingSettings& s = *trace.sampling;
+    json["sampling"] = {{"temperature", s.temperature},
+                        {"top_k", s.top_k},
+                        {"top_p", s.top_p},
+                        {"min_p", s.min_p},
+                        {"repeat_penalty", s.repeat_penalty},
+                        {"repeat_last", s.repeat_last},
+                        {"seed", s.seed}};
+  }
   Json groupings = Json::array(), tokens = Json::array(), sweep = Json::array();
   for (const TraceGrouping& grouping : trace.groupings) {
     groupings.push_back({{"groups", grouping.groups},
@@ -219,6 +229,16 @@ Trace trace_from_json(std::string_view text, const std::string& file) {
   trace.positions = f.u32("positions");
   trace.prefill_ms = f.number("prefill_ms");
   trace.bytes_per_second = f.number("bytes_per_second");
+  if (f.has("sampling")) {
+    const Fields s = f.object(f.at("sampling"), "sampling.");
+    trace.sampling = SamplingSettings{.temperature = static_cast<float>(s.number("temperature")),
+                                      .top_k = s.u32("top_k"),
+                                      .top_p = static_cast<float>(s.number("top_p")),
+                                      .min_p = static_cast<float>(s.number("min_p")),
+                                      .repeat_penalty = static_cast<float>(s.number("repeat_penalty")),
+                                      .repeat_last = s.u32("repeat_last"),
+                                      .seed = s.whole("seed")};
+  }
   std::size_t index = 0;
   for (const auto& grouping : f.array("groupings", 1u << 16)) {
     trace.groupings.push_back(read_grouping(f.object(grouping, fmt::format("groupings[{}].", index++)), trace.model));

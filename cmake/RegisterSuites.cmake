@@ -3,6 +3,11 @@
 # Included by the file that tests/CMakeLists.txt generates, which sets
 #   REGROUP_TEST_DRIVERS, REGROUP_<DRIVER>_ICD (empty: missing), REGROUP_TEST_CACHE (a folder), REGROUP_SANITIZE.
 
+# The matrix (ctest -L matrix): suites that together use every kind of kernel and decode recorded text run on each driver with all features
+# and under the minimum of them, and on lavapipe both in the caller's thread and in two of its own. What the ordinary tests run already gets
+# the label only.
+set(REGROUP_MATRIX_SUITES selftest.MatrixDeviceTest decode.SessionTest decode.MatrixTest)
+
 # What a user's environment may hold must not change a result. Caches go into the build folder, so that a second run is quick; each suite has
 # its own, because the validation layer's is not written atomically.
 # Further arguments: variables that this suite's environment has as well.
@@ -15,6 +20,12 @@ function(regroup_suite_properties name layer driver)
     list(APPEND changes "${variable}=unset:")
   endforeach()
   set(labels ${layer})
+  if(driver AND name MATCHES "^[^.]*\\.(.*)$")
+    list(FIND REGROUP_MATRIX_SUITES "${CMAKE_MATCH_1}" found)
+    if(NOT found EQUAL -1)
+      list(APPEND labels matrix)
+    endif()
+  endif()
   if(driver)
     string(TOUPPER ${driver} upper)
     list(APPEND labels ${driver})
@@ -27,16 +38,12 @@ function(regroup_suite_properties name layer driver)
                        TIMEOUT 1200)  # a suite takes seconds to minutes; a busy machine must not fail one
 endfunction()
 
-# The matrix (ctest -L matrix): suites that together use every kind of kernel and decode recorded text run on each driver with all features and under the minimum of
-# them, and on lavapipe both in the caller's thread and in two of its own. What the ordinary tests run already gets the label only.
-set(REGROUP_MATRIX_SUITES selftest.MatrixDeviceTest decode.SessionTest decode.MatrixTest)
-
 # regroup_matrix(<driver> <full suite name> <layer> <program> <filter>)
 function(regroup_matrix driver suite layer program filter)
-  if(NOT "${layer}.${suite}" IN_LIST REGROUP_MATRIX_SUITES)
+  list(FIND REGROUP_MATRIX_SUITES "${layer}.${suite}" found)
+  if(found EQUAL -1)
     return()
   endif()
-  set_property(TEST ${driver}.${layer}.${suite} APPEND PROPERTY LABELS matrix)
   set(rows "minimum")
   if(driver STREQUAL "lavapipe")
     set(rows threads0 threads0-minimum threads2-minimum)
@@ -52,7 +59,6 @@ function(regroup_matrix driver suite layer program filter)
     set(name ${driver}-${row}.${layer}.${suite})
     add_test(${name} ${program} --gtest_filter=${filter})
     regroup_suite_properties(${name} ${layer} ${driver} ${extra})
-    set_property(TEST ${name} APPEND PROPERTY LABELS matrix)
   endforeach()
 endfunction()
 

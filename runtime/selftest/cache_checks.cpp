@@ -74,8 +74,7 @@ void check_store(CheckRun& run, CacheType type, RopeLayout rope_layout, bool nor
                              rope_layout == RopeLayout::kInterleaved);
     };
     for (std::uint32_t h = 0; h < kHeads; ++h) {
-      run.near(std::span(got).subspan(t * kStride + h * kDim, kDim),
-               stored(CacheType::kF32, turned(h * kDim, q_gain)));
+      run.near(std::span(got).subspan(t * kStride + h * kDim, kDim), stored(CacheType::kF32, turned(h * kDim, q_gain)));
     }
     for (std::uint32_t g = 0; g < kGroups; ++g) {
       const auto keys = reference::read_cache_row(layout, cache, CacheRegion::kKeys, g, positions[t]);

@@ -14,7 +14,7 @@ void CheckRun::note(double error, double tolerance, double scale) {
 }
 
 void CheckRun::near(std::span<const float> got, std::span<const double> expected, double absolute, double relative) {
-  double scale = 0;
+  double scale = absolute;  // what is smaller counts as zero
   for (const double value : expected) scale = std::max(scale, std::fabs(value));
   for (std::size_t i = 0; i < expected.size(); ++i) {
     note(std::fabs(double{got[i]} - expected[i]), absolute + relative * std::fabs(expected[i]), scale);

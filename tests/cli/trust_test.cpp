@@ -90,7 +90,7 @@ TEST_F(TrustTest, TracesAreReplayed) {
   const Outcome other = run({"replay", "-q", file("other.json").string()});
   EXPECT_EQ(other.code, 1);
   EXPECT_NE(other.out.find("first token"), std::string::npos) << other.out;
-  expect_one_line(run({"replay", "-q", bundled()}), 3, "json");
+  expect_one_line(run({"replay", "-q", bundled()}), 3, "JSON");
   expect_one_line(run({"run", "-q", "-m", bundled(), "-p", "a", "-p", "b", "--trace", trace}), 2, "--trace");
 }
 

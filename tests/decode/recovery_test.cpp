@@ -14,6 +14,7 @@ class RecoveryTest : public DeviceTest {
  protected:
   // A model on a device of its own that can be opened again, as a program does it.
   struct Program {
+    TemporaryFolder cache;  // of pipelines: opening again is quick
     FaultPlan faults;
     std::filesystem::path path;
     SessionOptions options{.context = 64, .cache_type = CacheType::kF16, .prefill_chunk = 8};
@@ -29,7 +30,7 @@ class RecoveryTest : public DeviceTest {
       batch.reset();
       loaded = {};
       device.reset();
-      device = Device::open(shared_instance(), {.mask = {}, .cache_directory = {}, .faults = &faults});
+      device = Device::open(shared_instance(), {.mask = {}, .cache_directory = cache.path(), .faults = &faults});
       loaded = load_model(*device, kernel_profile(*device), path);
     }
     Session& start() {

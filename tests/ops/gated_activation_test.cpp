@@ -2,8 +2,8 @@
 // profile.
 #include "runtime/ops/gated_activation.h"
 
-#include "tests/ops/profile_test.h"
 #include "runtime/selftest/reference/gated_activation.h"
+#include "tests/ops/profile_test.h"
 
 namespace regroup::test {
 namespace {

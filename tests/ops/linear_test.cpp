@@ -8,8 +8,8 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/half.h"
-#include "tests/formats/samples.h"
 #include "runtime/selftest/reference/linear.h"
+#include "tests/formats/samples.h"
 #include "tests/support/device_fixture.h"
 
 namespace regroup::test {

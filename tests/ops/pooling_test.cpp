@@ -4,10 +4,10 @@
 
 #include <bit>
 
+#include "runtime/selftest/reference/kv_cache.h"
 #include "tests/formats/samples.h"
 #include "tests/ops/profile_test.h"
 #include "tests/ops/sliced_matrix.h"
-#include "runtime/selftest/reference/kv_cache.h"
 
 namespace regroup::test {
 namespace {

@@ -1,8 +1,8 @@
 // RMS normalisation against double precision: relative error 2e-6 and absolute 1e-6, every profile.
 #include "runtime/ops/rms_norm.h"
 
-#include "tests/ops/profile_test.h"
 #include "runtime/selftest/reference/rms_norm.h"
+#include "tests/ops/profile_test.h"
 
 namespace regroup::test {
 namespace {

@@ -6,10 +6,10 @@
 
 #include <numeric>
 
-#include "tests/ops/profile_test.h"
 #include "runtime/selftest/reference/kv_cache.h"
 #include "runtime/selftest/reference/rms_norm.h"
 #include "runtime/selftest/reference/rope.h"
+#include "tests/ops/profile_test.h"
 
 namespace regroup::test {
 namespace {

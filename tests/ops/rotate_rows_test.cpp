@@ -1,8 +1,8 @@
 // Rotary embedding of rows against double precision, forwards and back, every profile.
 #include "runtime/ops/rotate_rows.h"
 
-#include "tests/ops/profile_test.h"
 #include "runtime/selftest/reference/rope.h"
+#include "tests/ops/profile_test.h"
 
 namespace regroup::test {
 namespace {

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "runtime/ops/sampling_weight.h"
-#include "tests/ops/sampling_cases.h"
 #include "runtime/selftest/reference/sampling.h"
+#include "tests/ops/sampling_cases.h"
 
 namespace regroup::test {
 namespace {

@@ -8,9 +8,9 @@
 #include <numeric>
 
 #include "runtime/ops/sampling_weight.h"
+#include "runtime/selftest/reference/sampling.h"
 #include "shaders/sampling/scratch.h"
 #include "tests/ops/sampling_cases.h"
-#include "runtime/selftest/reference/sampling.h"
 
 namespace regroup::test {
 namespace {

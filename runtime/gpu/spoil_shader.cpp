@@ -9,7 +9,7 @@ namespace {
 
 // From the SPIR-V specification and that of GLSL.std.450.
 constexpr std::uint32_t kOpNop = 0, kOpExtInst = 12, kOpTypePointer = 32, kOpStore = 62, kOpAccessChain = 65,
-                        kOpFAdd = 129, kOpFSub = 131;
+                        kOpFAdd = 129, kOpFMul = 133;
 constexpr std::uint32_t kExtFma = 50, kExtMix = 46;  // both take three operands of the result's type
 constexpr std::uint32_t kStorageBuffer = 12;
 
@@ -26,7 +26,7 @@ void for_each_instruction(std::vector<std::uint32_t>& words, const Visit& visit)
 bool change_float_sums(std::vector<std::uint32_t>& words) {
   bool changed = false;
   for_each_instruction(words, [&](std::uint32_t op, std::span<std::uint32_t> instruction) {
-    if (op == kOpFAdd) instruction[0] = (instruction[0] & 0xffff0000u) | kOpFSub;
+    if (op == kOpFAdd) instruction[0] = (instruction[0] & 0xffff0000u) | kOpFMul;
     const bool fma = op == kOpExtInst && instruction.size() == 8 && instruction[4] == kExtFma;
     if (fma) instruction[4] = kExtMix;
     changed = changed || fma || op == kOpFAdd;

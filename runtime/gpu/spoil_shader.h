@@ -8,7 +8,7 @@
 namespace regroup {
 
 // SPIR-V that is valid, reads and writes the same buffers, ends as the original does, and computes something else:
-// float sums become differences and fused multiply-adds become blends; a shader without either writes nothing.
+// float sums become products and fused multiply-adds become blends; a shader without either writes nothing.
 std::vector<std::uint32_t> spoil_shader(std::span<const std::uint32_t> words);
 
 }  // namespace regroup

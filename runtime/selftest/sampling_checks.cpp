@@ -14,6 +14,7 @@ constexpr std::uint32_t kVocabulary = 2050;
 
 struct Choice {
   std::uint32_t token;
+  float probability, largest;
   bool not_finite;
 };
 
@@ -42,7 +43,7 @@ Choice check_choice(CheckRun& run, const std::vector<float>& row, const std::vec
   run.same(run.read<std::uint32_t>(tokens, 1)[0], found[0]);
   run.same(run.read<std::uint32_t>(positions, 1)[0], last + 1);
   run.same(run.read<std::uint32_t>(history_buffer, words.size())[last + 1], found[0]);
-  return {found[0], found[3] != 0};
+  return {found[0], std::bit_cast<float>(found[1]), std::bit_cast<float>(found[2]), found[3] != 0};
 }
 
 void check_greedy(CheckRun& run) {
@@ -52,6 +53,10 @@ void check_greedy(CheckRun& run) {
     row[place] = *std::max_element(row.begin(), row.end()) + 1;
     const Choice choice = check_choice(run, row, {5, 6}, {});
     run.same(choice.token, best());
+    run.same(choice.largest, row[place]);
+    double sum = 0;
+    for (const float logit : row) sum += std::exp(double{logit} - row[place]);
+    run.near(std::vector<float>{choice.probability}, std::vector<double>{1 / sum}, 0, 3e-5);
     run.same(choice.not_finite, false);
   }
   row[700] = std::numeric_limits<float>::quiet_NaN();

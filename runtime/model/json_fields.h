@@ -21,6 +21,7 @@ class JsonFields {
   std::optional<bool> find_bool(std::string_view key) const;
   std::optional<std::string> find_string(std::string_view key) const;
   std::optional<std::vector<std::string>> find_strings(std::string_view key) const;
+  std::optional<std::vector<std::uint32_t>> find_u32s(std::string_view key) const;
   std::optional<JsonFields> find_object(std::string_view key) const;
   const std::string& where() const { return where_; }
   [[noreturn]] void refuse(std::string_view key, std::string_view problem) const;

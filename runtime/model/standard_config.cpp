@@ -85,6 +85,14 @@ ModelConfig read_standard_hugging_face(const JsonFields& json, const HuggingFace
   const std::uint32_t heads =
       json.find_u32("num_key_value_heads").value_or(derived ? config.query_heads : defaults.kv_heads);
   for (LayerConfig& layer : config.layers) layer.kv_heads = heads;
+  // What regroup writes where layers differ; DeciLM's configuration has the same name for it.
+  constexpr std::string_view kPerLayer = "num_key_value_heads_per_layer";
+  if (const auto of_layers = json.find_u32s(kPerLayer)) {
+    if (of_layers->size() != layers) {
+      json.refuse(kPerLayer, fmt::format("has {} values for {} layers", of_layers->size(), layers));
+    }
+    for (std::uint32_t l = 0; l < layers; ++l) config.layers[l].kv_heads = (*of_layers)[l];
+  }
   derive(config);
   return config;
 }

@@ -54,6 +54,7 @@ struct Conversion {
   std::optional<WeightFormat> type = {};
   Overwrite overwrite = Overwrite::kNo;
   std::uint64_t seed = 0;
+  std::vector<std::uint32_t> per_layer = {};  // instead of `groups`
 };
 
 inline ConvertReport convert(const fs::path& from, const fs::path& to, const Conversion& how) {
@@ -61,6 +62,7 @@ inline ConvertReport convert(const fs::path& from, const fs::path& to, const Con
   const ModelOutline outline = read_outline(file);
   ConvertCheckpoint job{.source = file, .outline = outline};
   job.settings = {.method = how.method, .groups = uniform_groups(outline.config, how.groups), .seed = how.seed};
+  if (!how.per_layer.empty()) job.settings.groups = how.per_layer;
   job.output = {.kind = to.extension() == ".gguf" ? ModelFileKind::kGguf : ModelFileKind::kHuggingFace,
                 .type = how.type};
   job.target = to;

@@ -13,15 +13,19 @@
 #include "converter/checkpoint/side_files.h"
 #include "converter/checkpoint/write_checkpoint.h"
 #include "converter/merge.h"
+#include "converter/source_checksum.h"
 #include "converter/state_folder.h"
 #include "runtime/core/error.h"
-#include "runtime/core/sha256.h"
 #include "runtime/model/architecture.h"
 
 namespace regroup {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Holds the place of the checksum while that is computed; of its length.
+constexpr std::string_view kPendingChecksum = "sha256 is not known yet, it takes its place here in a moment .. ";
+static_assert(kPendingChecksum.size() == 64);
 
 bool is_mergeless(const ConvertCheckpoint& job, std::uint32_t l) {
   return job.settings.groups[l] == job.outline.config.layers[l].kv_heads;
@@ -119,24 +123,6 @@ std::string state_key(const ConvertCheckpoint& job, const std::string& sha256) {
 
 }  // namespace
 
-std::string checksum(const ModelFile& source, const Progress& progress, const CancelFlag* cancel) {
-  constexpr std::size_t kPieceBytes = std::size_t{8} << 20;
-  Sha256 hash;
-  std::uint64_t done = 0;
-  for (const MappedFile& file : source.files()) {
-    const auto bytes = file.bytes();
-    for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
-      if (cancelled(cancel)) throw_error(ErrorCode::kInterrupted, "stopped while reading the checkpoint");
-      const auto piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
-      hash.add(piece);
-      file.release_pages(piece);
-      done += piece.size();
-      if (progress) progress("checking", static_cast<double>(done) / static_cast<double>(source.file_bytes()));
-    }
-  }
-  return hash.finish();
-}
-
 CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
   check_settings(job.source, job.outline, job.settings);
   check_target(job);
@@ -192,7 +178,14 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   report.notes = plan.notes;
   report.bytes_in = job.source.file_bytes();
   const TensorTable table(job.source, job.outline.architecture->tensor_names(), config.layer_count());
-  const std::string sha256 = checksum(job.source, job.progress, job.cancel);
+  // Finished layers are known by the checksum; where there are none it is computed while the output is written.
+  std::optional<BackgroundChecksum> background;
+  std::string sha256 = std::string(kPendingChecksum);
+  if (merges_while_writing(job)) {
+    background.emplace(job.source);
+  } else {
+    sha256 = checksum(job.source, job.progress, job.cancel);
+  }
 
   report.layers = lines_of(job);
   std::optional<StateFolder> state;
@@ -238,6 +231,7 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
 
   WriteCheckpoint write{.source = job.source, .config = config, .plan = plan, .target = job.target};
   write.overwrite = job.overwrite;
+  if (background) write.late_text = {std::string(kPendingChecksum), [&] { return background->wait(); }};
   write.progress = job.progress;
   write.cancel = job.cancel;
   CheckpointPlan unused_notes = plan;

@@ -62,7 +62,4 @@ ConvertReport outline_conversion(const ConvertCheckpoint& job);
 // Removes temporaries beside `target` that killed processes left; those of living ones stay.
 void remove_abandoned(const std::filesystem::path& target);
 
-// SHA-256 of the weight files, one after the other.
-std::string checksum(const ModelFile& source, const Progress& progress = {}, const CancelFlag* cancel = nullptr);
-
 }  // namespace regroup

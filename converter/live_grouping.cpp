@@ -8,6 +8,7 @@
 #include "converter/grouping_file.h"
 #include "converter/measure_damage.h"
 #include "converter/merge.h"
+#include "converter/source_checksum.h"
 #include "runtime/core/error.h"
 #include "runtime/core/sha256.h"
 #include "runtime/file/atomic_file.h"

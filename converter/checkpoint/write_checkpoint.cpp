@@ -31,7 +31,6 @@ void stream_tensors(const WriteCheckpoint& job, Writer& writer) {
         },
         job.cancel);
   }
-  writer.finish();
 }
 
 void check_space(const WriteCheckpoint& job) {
@@ -50,6 +49,8 @@ std::uint64_t write_checkpoint(const WriteCheckpoint& job) {
   if (job.plan.kind == ModelFileKind::kGguf) {
     GgufWriter writer(job.target, job.metadata, job.plan.tensor_plans(), job.overwrite);
     stream_tensors(job, writer);
+    if (job.late_text.make) writer.replace_in_header(job.late_text.placeholder, job.late_text.make());
+    writer.finish();
     return writer.file_bytes();
   }
   OutputDirectory directory(job.target, job.overwrite);
@@ -57,6 +58,7 @@ std::uint64_t write_checkpoint(const WriteCheckpoint& job) {
   {
     SafetensorsWriter writer(directory.path() / "model.safetensors", {{"format", "pt"}}, job.plan.tensor_plans());
     stream_tensors(job, writer);
+    writer.finish();
     bytes = writer.file_bytes();
   }
   const auto add = [&](std::string_view name, const std::string& text) {
@@ -64,7 +66,13 @@ std::uint64_t write_checkpoint(const WriteCheckpoint& job) {
     bytes += text.size();
   };
   for (const auto& [name, text] : job.files) add(name, text);
-  add("config.json", job.hugging_face.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  std::string config = job.hugging_face.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (job.late_text.make) {
+    const std::size_t at = config.rfind(job.late_text.placeholder);
+    REGROUP_CHECK(at != std::string::npos);
+    config.replace(at, job.late_text.placeholder.size(), job.late_text.make());
+  }
+  add("config.json", config);
   (void)read_outline(ModelFile::open(directory.path()));  // what was written can be loaded
   directory.commit();
   return bytes;

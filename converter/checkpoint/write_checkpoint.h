@@ -16,6 +16,13 @@
 
 namespace regroup {
 
+// A text in the metadata or config.json that is known only once the weights are written: `make` gives what takes the
+// place of `placeholder`, of the same length.
+struct LateText {
+  std::string placeholder;
+  std::function<std::string()> make;
+};
+
 struct WriteCheckpoint {
   const ModelFile& source;
   const ModelConfig& config;
@@ -25,6 +32,7 @@ struct WriteCheckpoint {
   GgufMetadata metadata = GgufMetadata();         // plan.kind kGguf
   nlohmann::ordered_json hugging_face = {};       // config.json; plan.kind kHuggingFace
   std::map<std::string, std::string> files = {};  // beside the weights, by name; plan.kind kHuggingFace
+  LateText late_text = {};
   // The merged layer that a tensor of the plan asks for.
   std::function<AttentionLayer(std::uint32_t layer)> merged_layer;
   Progress progress = {};

@@ -24,6 +24,8 @@ class AtomicFile {
 
   // Throws kFailed, for example on a full disk.
   void write(std::span<const std::byte> bytes);
+  // Replaces bytes that were written.
+  void write_over(std::uint64_t offset, std::span<const std::byte> bytes);
   std::uint64_t written_bytes() const { return written_bytes_; }
 
   // Everything written reaches the disk.
@@ -44,6 +46,7 @@ class AtomicFile {
   int file_ = -1;
   bool committed_ = false;
   std::uint64_t written_bytes_ = 0;
+  std::uint64_t in_file_bytes_ = 0, on_its_way_bytes_ = 0;  // the disk was asked to begin with the latter
   std::vector<std::byte> buffer_;
 };
 

@@ -119,6 +119,13 @@ GgufWriter::GgufWriter(std::filesystem::path target, const GgufMetadata& metadat
   stream_.emplace(file_, std::move(slots));
 }
 
+void GgufWriter::replace_in_header(std::string_view placeholder, std::string_view text) {
+  const std::size_t at = header_.rfind(placeholder);
+  REGROUP_CHECK(at != std::string::npos && placeholder.size() == text.size());
+  header_.replace(at, text.size(), text);
+  file_.write_over(at, std::as_bytes(std::span(text)));
+}
+
 void GgufWriter::finish() {
   stream_->finish(data_bytes_);
   file_.close();

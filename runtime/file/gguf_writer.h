@@ -28,6 +28,9 @@ class GgufWriter {
   // The next bytes of the tensor whose turn it is, in the order of the plan, in pieces of any size.
   void write(std::string_view tensor, std::span<const std::byte> bytes) { stream_->write(tensor, bytes); }
 
+  // Puts `text` where `placeholder` last stands in the metadata; both have the same length.
+  void replace_in_header(std::string_view placeholder, std::string_view text);
+
   // All tensors are written: flushes, reads the file back, and gives it its name. A writer that is destroyed before
   // leaves nothing.
   void finish();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "converter/source_checksum.h"
 #include "runtime/core/error.h"
 #include "runtime/model/architecture.h"
 #include "tests/converter/conversion_support.h"
@@ -204,19 +205,55 @@ TEST(ConvertCheckpointTest, IncompleteTokenizerFilesAreRefused) {
   EXPECT_FALSE(fs::exists(folder.path() / "out.gguf"));
 }
 
+// One G per layer, in both kinds of checkpoints; what is written can be read and converted again.
+TEST(ConvertCheckpointTest, LayersMayDiffer) {
+  const TemporaryFolder folder;
+  const fs::path directory = folder.path() / "out", file = folder.path() / "out.gguf";
+  const ConvertReport report = convert(checkpoint("llama-mha-4-4"), directory, {.per_layer = {4, 2}});
+  ASSERT_FALSE(report.notes.empty());
+  EXPECT_NE(report.notes[0].find("different numbers of groups (4,2)"), std::string::npos) << report.notes[0];
+  convert(directory, file, {});
+  for (const fs::path& path : {directory, file}) {
+    const ModelOutline outline = read_outline(ModelFile::open(path));
+    EXPECT_EQ(outline.config.layers[0].kv_heads, 4u);
+    EXPECT_EQ(outline.config.layers[1].kv_heads, 2u);
+  }
+  const std::string config = file_bytes(directory / "config.json");
+  const auto refuse = [&](const std::string& list, const std::string& says) {
+    std::string changed = config;
+    const std::size_t at = changed.find('[', changed.find("num_key_value_heads_per_layer"));
+    changed.replace(at, changed.find(']', at) + 1 - at, list);
+    std::ofstream(directory / "config.json") << changed;
+    try {
+      read_outline(ModelFile::open(directory));
+      ADD_FAILURE() << "nothing was refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBadModel);
+      EXPECT_NE(std::string(error.what()).find(says), std::string::npos) << error.what();
+    }
+  };
+  refuse("[4]", "'num_key_value_heads_per_layer' has 1 values for 2 layers");
+  refuse("[4, -1]", "'num_key_value_heads_per_layer' holds something else than whole numbers");
+  refuse("4", "'num_key_value_heads_per_layer' is not a list");
+  refuse("[4, 0]", "layer 1");
+}
+
 TEST(ConvertCheckpointTest, ProvenanceIsWritten) {
   const TemporaryFolder folder;
   convert(checkpoint("gguf-llama-f32/model.gguf"), folder.path() / "out.gguf", {.groups = 1});
   const ModelFile out = ModelFile::open(folder.path() / "out.gguf");
   const GgufMetadata& keys = out.metadata();
   EXPECT_EQ(keys.get_string("regroup.source.name"), "model.gguf");
-  EXPECT_EQ(keys.get_string("regroup.source.sha256").size(), 64u);
+  const ModelFile source = ModelFile::open(checkpoint("gguf-llama-f32/model.gguf"));
+  EXPECT_EQ(keys.get_string("regroup.source.sha256"), checksum(source));
   EXPECT_EQ(keys.get_string("regroup.method"), "mean");
   EXPECT_EQ(keys.get_u32s("regroup.groups"), (std::vector<std::uint32_t>{1, 1}));
   EXPECT_EQ(keys.get_strings("regroup.members")[0], "0,1");
   convert(checkpoint("llama-gqa-9-3"), folder.path() / "out", {.groups = 1});
   const ModelFile directory = ModelFile::open(folder.path() / "out");
   EXPECT_EQ(directory.config().at("regroup").at("method"), "mean");
+  EXPECT_EQ(directory.config().at("regroup").at("source_sha256"),
+            checksum(ModelFile::open(checkpoint("llama-gqa-9-3"))));
   EXPECT_EQ(directory.config().at("num_key_value_heads"), 1);
 }
 

@@ -127,6 +127,19 @@ TEST_F(Writers, GgufKeepsTheAlignmentOfItsMetadata) {
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.bytes.data()) % 256, 0u);
 }
 
+TEST_F(Writers, GgufTextsMayComeLate) {
+  GgufMetadata metadata;
+  metadata.set("a.late", std::string("to be filled in"));
+  const std::vector<TensorPlan> large = {{"large", WeightFormat::kF32, {std::uint64_t{9} << 20}}};  // 36 MiB
+  GgufWriter writer(target(), metadata, large);
+  const auto data = write_all(writer, large, 3 << 20);
+  writer.replace_in_header("to be filled in", "is filled in ..");
+  writer.finish();
+  const ModelFile model = ModelFile::open(target());
+  EXPECT_EQ(model.metadata().get_string("a.late"), "is filled in ..");
+  EXPECT_EQ(text_of(model.tensors()[0].bytes), data[0]);
+}
+
 TEST_F(Writers, GgufWithoutTensors) {
   GgufWriter writer(target(), GgufMetadata(), {});
   writer.finish();

@@ -1,0 +1,48 @@
+#include "converter/source_checksum.h"
+
+#include <algorithm>
+
+#include "runtime/core/error.h"
+#include "runtime/core/sha256.h"
+
+namespace regroup {
+
+std::string checksum(const ModelFile& source, const Progress& progress, const CancelFlag* cancel) {
+  constexpr std::size_t kPieceBytes = std::size_t{8} << 20;
+  Sha256 hash;
+  std::uint64_t done = 0;
+  for (const MappedFile& file : source.files()) {
+    const auto bytes = file.bytes();
+    for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
+      if (cancelled(cancel)) throw_error(ErrorCode::kInterrupted, "stopped while reading the checkpoint");
+      const auto piece = bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at));
+      hash.add(piece);
+      file.release_pages(piece);
+      done += piece.size();
+      if (progress) progress("checking", static_cast<double>(done) / static_cast<double>(source.file_bytes()));
+    }
+  }
+  return hash.finish();
+}
+
+BackgroundChecksum::BackgroundChecksum(const ModelFile& source)
+    : thread_([this, &source] {
+        try {
+          digest_ = checksum(source, {}, &stop_);
+        } catch (...) {
+          problem_ = std::current_exception();
+        }
+      }) {}
+
+BackgroundChecksum::~BackgroundChecksum() {
+  stop_ = true;
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string BackgroundChecksum::wait() {
+  if (thread_.joinable()) thread_.join();
+  if (problem_) std::rethrow_exception(problem_);
+  return digest_;
+}
+
+}  // namespace regroup

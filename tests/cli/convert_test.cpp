@@ -64,6 +64,44 @@ TEST_F(ConvertProgramTest, DryRunWritesNothing) {
   }
 }
 
+// A text of the user's own: read with the model's tokenizer, named in the file, and other text gives other layers.
+TEST_F(ConvertProgramTest, CalibratesOnAFile) {
+  const std::string model = REGROUP_SOURCE_DIR "/assets/regroup-3m.gguf";
+  const auto text = file("text.txt"), other = file("other.txt"), few = file("few.txt");
+  std::ifstream source(REGROUP_SOURCE_DIR "/assets/validation.txt");
+  std::string words(4000, ' ');
+  source.read(words.data(), 4000);
+  std::ofstream(text) << words.substr(0, 2000);
+  std::ofstream(other) << words.substr(2000);
+  std::ofstream(few) << words.substr(0, 20);
+  const auto convert = [&](const std::filesystem::path& calibrate) {
+    return std::vector<std::string>{"convert",
+                                    "-i",
+                                    model,
+                                    "-o",
+                                    (calibrate.string() + ".gguf"),
+                                    "--groups",
+                                    "4,8,8,8",
+                                    "--method",
+                                    "svd",
+                                    "--grouping",
+                                    "contiguous",
+                                    "--calibrate",
+                                    calibrate.string(),
+                                    "--calibration-tokens",
+                                    "512"};
+  };
+  const auto json = document(convert(text));
+  EXPECT_EQ(json["layers"][0]["method"], "svd");
+  const double error = json["layers"][0]["error"].get<double>();
+  EXPECT_GT(error, 0.0);
+  EXPECT_LT(error, 1.0);
+  EXPECT_NE(document(convert(other))["layers"][0]["error"].get<double>(), error);
+  const Outcome outcome = run(convert(few));
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("the calibration text has"), std::string::npos) << outcome.err;
+}
+
 // A limit on file sizes ends writing as a full disk does: the system refuses in the middle.
 TEST_F(ConvertProgramTest, FullDiskLeavesNothing) {
   rlimit before{};

@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "runtime/core/xml.h"
 #include "runtime/file/atomic_file.h"
 
 namespace regroup::cli {
@@ -18,23 +19,6 @@ constexpr std::array<std::string_view, 8> kColours = {"#0072b2", "#d55e00", "#00
 constexpr int kMarkers = 8;
 constexpr double kLeft = 78, kTop = 44, kBottom = 58, kLegendWidth = 210, kCharacter = 6.6;
 constexpr double kMarkerRadius = 4.5;
-
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (static_cast<unsigned char>(c) >= 0x20)
-      out += c;
-  }
-  return out;
-}
 
 std::string number(double value) {
   if (value != 0 && (std::fabs(value) >= 1e6 || std::fabs(value) < 1e-3)) return fmt::format("{:.2g}", value);
@@ -149,7 +133,7 @@ std::string marker(int kind, double x, double y, std::string_view colour) {
 
 std::string text(double x, double y, std::string_view anchor, std::string_view content, std::string_view more = "") {
   return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more,
-                     escape(content));
+                     xml_text(content));
 }
 
 // Words in lines of at most `most` characters; a longer word has a line of its own.
@@ -198,7 +182,7 @@ std::string svg_plot(const Plot& plot) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" role=\"img\" "
       "font-family=\"sans-serif\" font-size=\"12\">\n<title>{2}</title>\n<desc>{3}</desc>\n"
       "<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n",
-      width, total, escape(plot.title), escape(plot.caption));
+      width, total, xml_text(plot.title), xml_text(plot.caption));
   out += text(kLeft, 24, "start", plot.title, " font-size=\"15\" font-weight=\"bold\"");
 
   for (const double tick : x_scale.ticks()) {

@@ -10,16 +10,17 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p $out
 
 cat > "$work/live.json" <<EOF
-[{"sampling": {"temperature": 0.7, "top_p": 0.9, "min_p": 0.05, "seed": 7}},
+[{"sampling": {"temperature": 0.7, "top_p": 0.9, "min_p": 0.05, "seed": 7}}, {"method": "svd"},
  {"prompt": "The little girl opened the door"},
- {"run": 40}, {"groups": 4}, {"run": 30}, {"groups": 2}, {"run": 30},
- {"measure": 5}, {"attention_layer": 1}, {"layer": 1, "head": 1},
+ {"run": 110}, {"pin": true}, {"reset": true},
+ {"run": 50}, {"groups": 4}, {"run": 50}, {"groups": 2}, {"run": 60},
+ {"measure": 7}, {"attention_layer": 1}, {"layer": 1, "head": 1}, {"dismiss": true},
  {"screenshot": "$out/viewer.png"}]
 EOF
 cat > "$work/memory.json" <<EOF
 [{"sampling": {"temperature": 0}}, {"theme": "light"}, {"preset": "memory"}, {"cache": "f16", "positions": 256},
- {"prompt": "Once upon a time there was a king who"},
- {"run": 60}, {"per_layer": true}, {"groups": [8, 4, 2, 1]}, {"run": 60}, {"layer": 1},
+ {"prompt": "Once upon a time there was a king who"}, {"method": "align"},
+ {"run": 60}, {"per_layer": true}, {"groups": [8, 4, 2, 1]}, {"run": 90}, {"layer": 1}, {"dismiss": true},
  {"screenshot": "$out/memory.png"}]
 EOF
 cat > "$work/compare.json" <<EOF

@@ -39,7 +39,7 @@ awk 'BEGIN {
     if (r % 5 == 0) printf ",{\"method\": \"%s\"}, {\"cache\": \"%s\"}, {\"zoom\": %.1f}\n", method[1 + int(rand() * 5)], cache[1 + int(rand() * 3)], 1 + rand()
     if (r % 7 == 0) print ",{\"run\": 8}, {\"measure\": 1}"
     if (r % 10 == 0) print ",{\"size\": [" 640 + int(rand() * 600) "," 480 + int(rand() * 400) "]}"
-    if (r % 15 == 0) print ",{\"lose_device\": true}"
+    if (r % 25 == 0) print ",{\"lose_device\": true}"
     print ",{\"report\": " r "}"
   }
   print "]"
@@ -53,7 +53,8 @@ report = json.load(open(sys.argv[1]))
 rounds = report["reports"]
 if len(rounds) < 8:
     sys.exit(f"failed: only {len(rounds)} rounds; give it more time")
-errors = [r["message"] for r in rounds if r["message_is_error"]]
+# Keys come at any time: what cannot be done then is said, and is no failure.
+errors = [e for e in report["errors"] if not e.startswith(("There is no run to pin", "G = "))]
 # The first quarter warms up: kernels, fonts of every size, freed memory that the allocator keeps. Behind it a line is
 # laid through what was resident: it must not rise by more than a twentieth from its begin to its end.
 kept = [r["resident_bytes"] / 2**20 for r in rounds[len(rounds) // 4:]]

@@ -32,6 +32,7 @@ const std::vector<Action>& actions() {
       {"8", "", "", false, choose<8>},
       {"9", "", "", false, choose<9>},
       {"m", "M", "Measure all G", false, [](App& app) { app.carry_out(EngineCommand(MeasureAllGroups{})); }},
+      {"i", "I", "Pin this run's times behind the next ones", false, [](App& app) { app.carry_out(PinRun{}); }},
       {"k", "K", "Quality on or off", false, [](App& app) { app.toggle_quality(); }},
       {"f", "F", "Enlarge the panel under the mouse, or all again", false, [](App& app) { app.enlarge_hovered(); }},
       {"t", "T", "Next theme: dark, light, high contrast", false, [](App& app) { app.next_theme(); }},

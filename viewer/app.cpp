@@ -11,6 +11,7 @@
 #include "runtime/file/atomic_file.h"
 #include "viewer/actions.h"
 #include "viewer/backend/screen.h"
+#include "viewer/token_times.h"
 
 namespace regroup::view {
 namespace {
@@ -189,6 +190,18 @@ void App::handle(const TakeScreenshot& command) {
   pictures_.push_back({command.path.empty() ? "regroup-" + time_stamp() + ".png" : command.path.string()});
 }
 
+void App::handle(const PinRun&) {
+  std::optional<PinnedRun> run;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    run = pinned_run(shared_.state.trace);
+  }
+  if (!run) return say("There is no run to pin: nothing was decoded yet.", true);
+  constexpr std::size_t kMost = 4;
+  if (ui_.pinned.size() == kMost) ui_.pinned.erase(ui_.pinned.begin());
+  ui_.pinned.push_back(std::move(*run));
+}
+
 void App::handle(const DismissMessage&) {
   const std::lock_guard lock(shared_.mutex);
   shared_.state.message.clear();
@@ -210,6 +223,7 @@ void App::export_figure(const ExportFigure& command) {
                                                        kExtensions[static_cast<int>(command.format)])
                                          : command.path.string();
   if (command.format == ExportFormat::kPng) {
+    if (drawn->area.width() <= 0) return say("This plot has no room here; enlarge its panel (F) to save a PNG.", true);
     pictures_.push_back({path, drawn->area});
     return;
   }

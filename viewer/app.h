@@ -89,6 +89,8 @@ class App {
   void handle(const SetPreset& command);
   void handle(const TakeScreenshot& command);
   void handle(const ExportFigure& command) { export_figure(command); }
+  void handle(const PinRun&);
+  void handle(const UnpinRuns&) { ui_.pinned.clear(); }
   void handle(const DismissMessage&);
   void handle(const Quit&) { quitting_ = true; }
 

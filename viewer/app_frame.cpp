@@ -128,10 +128,20 @@ void App::draw_top_bar(float height) {
   ImGui::SameLine(0, em * 0.8f);
   const TraceModel& m = s.trace.model;
   if (m.layers > 0) {
-    ImGui::TextUnformatted(m.name.c_str());
+    // The state and the buttons at the right come first where there is little room.
+    if (ImGui::CalcTextSize(m.name.c_str()).x + em * 20 < ImGui::GetContentRegionAvail().x) {
+      ImGui::TextUnformatted(m.name.c_str());
+    } else {
+      ImGui::Dummy({0, 0});
+    }
+    const std::string facts = fmt::format("{:.1f} M parameters, {} layers, {} query heads",
+                                          static_cast<double>(m.parameters) / 1e6, m.layers, m.query_heads);
     ImGui::SameLine(0, em * 0.8f);
-    ImGui::TextDisabled("%.1f M parameters, %u layers, %u query heads", static_cast<double>(m.parameters) / 1e6,
-                        m.layers, m.query_heads);
+    if (ImGui::CalcTextSize(facts.c_str()).x + em * 26 < ImGui::GetContentRegionAvail().x) {
+      ImGui::TextDisabled("%s", facts.c_str());
+    } else {
+      ImGui::Dummy({0, 0});
+    }
   } else {
     ImGui::TextDisabled("no model is open");
   }
@@ -185,7 +195,7 @@ void App::draw_top_bar(float height) {
 
 void App::draw_panels(Rect area) {
   const Arrangement arrangement =
-      arrange(preferences_.layout, enlarged_, area, std::round(ImGui::GetFontSize() * 0.5f));
+      arrange(preferences_.layout, enlarged_, area, std::round(ImGui::GetFontSize() * 0.5f), ImGui::GetFontSize() * 12);
   draw_seams(arrangement, area);
   if (!ImGui::IsAnyItemActive()) hovered_panel_.clear();
   for (const Placed& placed : arrangement.panels) {
@@ -226,19 +236,28 @@ void App::draw_panel(const Panel& panel, Rect area) {
   ImGui::SetNextWindowPos(area.min);
   ImGui::SetNextWindowSize({std::max(area.width(), 10.0f), std::max(area.height(), 10.0f)});
   ImGui::PushStyleColor(ImGuiCol_WindowBg, theme_.panel);
-  ImGui::Begin(id.c_str(), nullptr, kFixed | ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse);
+  // Never in front of messages and sheets, whichever is clicked.
+  ImGui::Begin(id.c_str(), nullptr,
+               kFixed | ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse |
+                   ImGuiWindowFlags_NoBringToFrontOnFocus);
   if (ImGui::IsWindowHovered(ImGuiHoveredFlags_ChildWindows | ImGuiHoveredFlags_AllowWhenBlockedByActiveItem))
     hovered_panel_ = id;
   ImGui::PushFont(theme_.bold);
   ImGui::TextUnformatted(panel.title.data(), panel.title.data() + panel.title.size());
   ImGui::PopFont();
   const float icon = std::round(em * 1.25f) + 2;
-  ImGui::SameLine(ImGui::GetWindowWidth() - ImGui::GetStyle().WindowPadding.x - icon * 4);
+  // A narrow panel keeps the two that make it larger or take it away.
+  const bool all_icons = ImGui::GetItemRectSize().x + icon * 4.5f < ImGui::GetContentRegionAvail().x;
+  ImGui::SameLine(ImGui::GetWindowWidth() - ImGui::GetStyle().WindowPadding.x - icon * (all_icons ? 4.0f : 2.0f));
   ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {2, ImGui::GetStyle().ItemSpacing.y});
-  if (icon_button("help", Icon::kHelp, theme_, "What this panel shows")) help_of_ = help_of_ == id ? std::string() : id;
-  ImGui::SameLine();
-  if (icon_button("export", Icon::kExport, theme_, "Save a plot of this panel")) ImGui::OpenPopup("export");
-  ImGui::SameLine();
+  if (all_icons) {
+    if (icon_button("help", Icon::kHelp, theme_, "What this panel shows")) {
+      help_of_ = help_of_ == id ? std::string() : id;
+    }
+    ImGui::SameLine();
+    if (icon_button("export", Icon::kExport, theme_, "Save a plot of this panel")) ImGui::OpenPopup("export");
+    ImGui::SameLine();
+  }
   const bool large = enlarged_ == id;
   if (icon_button("enlarge", large ? Icon::kShrink : Icon::kEnlarge, theme_,
                   large ? "All panels again (F)" : "Enlarge (F)")) {

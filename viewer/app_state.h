@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "converter/head_similarity.h"
 #include "runtime/decode/session.h"
 #include "runtime/decode/trace.h"
 #include "runtime/ops/sampling.h"
@@ -28,14 +29,6 @@ enum class Phase {
   kMeasuring,  // the sweep over G
   kReplay,     // a trace without a model
   kLost,       // the device was lost and is being rebuilt
-};
-
-// Similarity of every pair of source KV heads in one layer, averaged over rotary planes (keys) or rows (values).
-struct LayerHeads {
-  std::vector<std::vector<double>> key_before;  // [n][n] cosine of K rows as they are
-  std::vector<std::vector<double>>
-      key_after;                           // when one head may be rotated plane by plane, which RoPE does not notice
-  std::vector<std::vector<double>> value;  // cosine of V rows as they are
 };
 
 struct AttentionRow {
@@ -108,7 +101,7 @@ struct AppState {
   MemoryFacts memory;
   DeviceFacts device;
   std::vector<KernelTime> kernel_times;
-  std::vector<LayerHeads> heads;
+  std::vector<HeadSimilarity> heads;    // by layer, of the groups in force
   std::vector<AttentionRow> attention;  // of settings.attention_layer
   std::vector<std::string> warnings;    // of the tokenizer, the driver, the validation layers
 

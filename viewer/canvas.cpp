@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include "runtime/core/xml.h"
 
 namespace regroup::view {
 namespace {
@@ -41,26 +44,6 @@ std::string svg_points(std::span<const ImVec2> points) {
   return text;
 }
 
-std::string svg_text(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) >= 0x20) out += c;
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 void WindowCanvas::line(ImVec2 a, ImVec2 b, ImU32 colour, float width) {
@@ -79,7 +62,29 @@ void WindowCanvas::dashed(ImVec2 a, ImVec2 b, ImU32 colour) {
 }
 
 void WindowCanvas::polyline(std::span<const ImVec2> points, ImU32 colour, float width) {
-  list_.AddPolyline(points.data(), static_cast<int>(points.size()), colour, 0, width);
+  // Segment by segment with round joints: ImGui's own mitred lines grow thin, up to gaps, where they turn sharply.
+  for (std::size_t i = 0; i + 1 < points.size(); ++i) {
+    list_.AddLine(points[i], points[i + 1], colour, width);
+    if (i > 0 && width > 1.5f) list_.AddCircleFilled(points[i], width * 0.5f, colour, 8);
+  }
+}
+
+void WindowCanvas::dashed_polyline(std::span<const ImVec2> points, ImU32 colour, float width) {
+  const float period = std::max(line_height() * 0.8f, 2.0f);
+  float before = 0;  // length of the segments so far: dashes go on around corners
+  for (std::size_t i = 0; i + 1 < points.size(); ++i) {
+    const ImVec2 a = points[i], b = points[i + 1];
+    const float length = std::hypot(b.x - a.x, b.y - a.y);
+    if (!(length > 0 && length < 1e5f)) continue;
+    const auto point = [&](float s) { return ImVec2(a.x + (b.x - a.x) * s / length, a.y + (b.y - a.y) * s / length); };
+    const int first = static_cast<int>(before / period), last = static_cast<int>((before + length) / period);
+    for (int dash = first; dash <= last; ++dash) {
+      const float begin = std::max(0.0f, static_cast<float>(dash) * period - before);
+      const float end = std::min(length, (static_cast<float>(dash) + 0.5f) * period - before);
+      if (begin < end) list_.AddLine(point(begin), point(end), colour, width);
+    }
+    before = std::fmod(before + length, period);
+  }
 }
 
 void WindowCanvas::fill(Rect rect, ImU32 colour) {
@@ -139,6 +144,12 @@ void SvgCanvas::polyline(std::span<const ImVec2> points, ImU32 colour, float wid
                        svg_points(points), svg_colour(colour), svg_opacity("stroke", colour), width);
 }
 
+void SvgCanvas::dashed_polyline(std::span<const ImVec2> points, ImU32 colour, float width) {
+  body_ += fmt::format(
+      "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\"{} stroke-width=\"{:.1f}\" stroke-dasharray=\"5 5\"/>\n",
+      svg_points(points), svg_colour(colour), svg_opacity("stroke", colour), width);
+}
+
 void SvgCanvas::fill(Rect rect, ImU32 colour) {
   body_ +=
       fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"{}\"{}/>\n", rect.min.x,
@@ -166,7 +177,7 @@ void SvgCanvas::marker(ImVec2 c, Marker marker, float r, ImU32 colour) {
 void SvgCanvas::text(ImVec2 at, std::string_view text, ImU32 colour, Align align) {
   constexpr const char* kAnchors[] = {"start", "middle", "end"};
   body_ += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"{}\" text-anchor=\"{}\">{}</text>\n", at.x, at.y + 11,
-                       svg_colour(colour), kAnchors[static_cast<int>(align)], svg_text(text));
+                       svg_colour(colour), kAnchors[static_cast<int>(align)], xml_text(text));
 }
 
 float SvgCanvas::text_width(std::string_view text) const {

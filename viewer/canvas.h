@@ -25,6 +25,7 @@ class Canvas {
   virtual void line(ImVec2 a, ImVec2 b, ImU32 colour, float width = 1) = 0;
   virtual void dashed(ImVec2 a, ImVec2 b, ImU32 colour) = 0;
   virtual void polyline(std::span<const ImVec2> points, ImU32 colour, float width) = 0;
+  virtual void dashed_polyline(std::span<const ImVec2> points, ImU32 colour, float width) = 0;
   virtual void fill(Rect rect, ImU32 colour) = 0;
   virtual void outline(Rect rect, ImU32 colour) = 0;
   virtual void marker(ImVec2 centre, Marker marker, float radius, ImU32 colour) = 0;
@@ -41,6 +42,7 @@ class WindowCanvas : public Canvas {
   void line(ImVec2 a, ImVec2 b, ImU32 colour, float width) override;
   void dashed(ImVec2 a, ImVec2 b, ImU32 colour) override;
   void polyline(std::span<const ImVec2> points, ImU32 colour, float width) override;
+  void dashed_polyline(std::span<const ImVec2> points, ImU32 colour, float width) override;
   void fill(Rect rect, ImU32 colour) override;
   void outline(Rect rect, ImU32 colour) override;
   void marker(ImVec2 centre, Marker marker, float radius, ImU32 colour) override;
@@ -58,6 +60,7 @@ class SvgCanvas : public Canvas {
   void line(ImVec2 a, ImVec2 b, ImU32 colour, float width) override;
   void dashed(ImVec2 a, ImVec2 b, ImU32 colour) override;
   void polyline(std::span<const ImVec2> points, ImU32 colour, float width) override;
+  void dashed_polyline(std::span<const ImVec2> points, ImU32 colour, float width) override;
   void fill(Rect rect, ImU32 colour) override;
   void outline(Rect rect, ImU32 colour) override;
   void marker(ImVec2 centre, Marker marker, float radius, ImU32 colour) override;

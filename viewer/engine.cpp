@@ -6,7 +6,8 @@
 
 #include "runtime/core/error.h"
 #include "runtime/file/atomic_file.h"
-#include "viewer/head_similarity.h"
+#include "runtime/model/architecture.h"
+#include "viewer/background.h"
 #include "viewer/live_grouping.h"
 
 namespace regroup::view {
@@ -89,6 +90,7 @@ void Engine::detach() {
 }
 
 void Engine::work() {
+  give_way();
   std::unique_lock lock(mutex_);
   while (true) {
     const auto has_work = [&] {
@@ -374,8 +376,15 @@ void Engine::finish_run(const std::string& why) {
 
 void Engine::similar_heads_of_next_layer() {
   guarded([&] {
-    const LayerHeads heads = similar_heads(*opened_, next_similarity_++);
-    publish([&](AppState& state) { state.heads.push_back(heads); });
+    const ModelConfig& config = opened_->config();
+    const std::uint32_t layer = next_similarity_++;
+    const TensorTable table(opened_->file, opened_->outline.architecture->tensor_names(), config.layer_count());
+    const std::uint32_t groups = peek([&](const AppState& state) { return state.settings.groups[layer]; });
+    HeadSimilarity heads = similar_heads(table, config, layer, groups);
+    publish([&](AppState& state) {
+      if (layer >= state.heads.size()) state.heads.resize(layer + 1);
+      state.heads[layer] = std::move(heads);
+    });
   });
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/measure.h"
 #include "runtime/file/atomic_file.h"
+#include "runtime/model/group_plan.h"
 #include "viewer/engine.h"
 #include "viewer/live_grouping.h"
 
@@ -195,11 +196,14 @@ void Engine::regroup(const std::vector<std::uint32_t>& groups, const std::string
     state.phase = mode == RegroupMode::kReprefill && state.position() > 0 ? Phase::kPrefilling : before;
   });
   decoding_->regroup(std::move(next), method, mode, &cancel_);
+  next_similarity_ = 0;  // other heads are merged now
   publish([&](AppState& state) { state.phase = before; });
 }
 
 void Engine::handle(const SetGroups& command) {
   if (!decoding_) return;
+  const auto in_force = peek([](const AppState& state) { return state.settings.groups; });
+  if (GroupPlan::contiguous(opened_->config(), command.groups, PoolMethod::kMean).groups() == in_force) return;
   regroup(command.groups, peek([](const AppState& state) { return state.settings.method; }));
 }
 
@@ -209,6 +213,7 @@ void Engine::handle(const SetMethod& command) {
     throw_error(ErrorCode::kUsage, "'{}' is no merge method that this model can be regrouped by; known are {}",
                 escaped(command.method), fmt::join(methods, ", "));
   }
+  if (command.method == peek([](const AppState& state) { return state.settings.method; })) return;
   if (decoding_) regroup(peek([](const AppState& state) { return state.settings.groups; }), command.method);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "viewer/axis.h"
@@ -31,6 +32,11 @@ void draw_labels(Canvas& canvas, const Theme& theme, const Figure& figure, Rect 
   }
 }
 
+ImU32 colour_of(const Theme& theme, const Series& series) {
+  if (series.dashed) return theme.bad;
+  return series.ghost ? with_alpha(theme.colour(series.colour), 0.38f) : theme.colour(series.colour);
+}
+
 // Names of series to the right of the y label, as many as fit.
 void draw_legend(Canvas& canvas, const Theme& theme, const Figure& figure, const std::vector<Series>& series,
                  Rect area) {
@@ -43,9 +49,13 @@ void draw_legend(Canvas& canvas, const Theme& theme, const Figure& figure, const
     if (x - width < least) break;
     x -= width;
     const ImVec2 at(x + line * 0.4f, area.min.y + line * 0.55f);
-    if (it->connected)
-      canvas.line({at.x - line * 0.45f, at.y}, {at.x + line * 0.45f, at.y}, theme.colour(it->colour), 2);
-    if (it->marker != Marker::kNone) canvas.marker(at, it->marker, line * 0.26f, theme.colour(it->colour));
+    const ImU32 colour = colour_of(theme, *it);
+    const std::array<ImVec2, 2> sample = {ImVec2(at.x - line * 0.45f, at.y), ImVec2(at.x + line * 0.45f, at.y)};
+    if (it->dashed)
+      canvas.dashed_polyline(sample, colour, 2);
+    else if (it->connected)
+      canvas.polyline(sample, colour, 2);
+    if (it->marker != Marker::kNone) canvas.marker(at, it->marker, line * 0.26f, colour);
     canvas.text({x + line * 1.0f, area.min.y}, it->name, theme.text);
     x -= line * 0.5f;
   }
@@ -94,6 +104,16 @@ std::vector<ImVec2> thinned(const Series& series, const Frame& frame) {
   return points;
 }
 
+// As high as nearly all values are, with room for half as much again.
+double usual_height(const LinePlot& plot) {
+  std::vector<double> values;
+  for (const Series& series : plot.series) values.insert(values.end(), series.y.begin(), series.y.end());
+  if (values.empty()) return 0;
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(static_cast<double>(values.size() - 1) * 0.96);
+  std::nth_element(values.begin(), at, values.end());
+  return *at > 0 ? 1.5 * *at : INFINITY;
+}
+
 std::string nearest_point(const LinePlot& plot, const Figure& figure, const Frame& frame, ImVec2 mouse, Canvas& canvas,
                           const Theme& theme) {
   const Series* best_series = nullptr;
@@ -131,10 +151,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   if (!(x_high >= x_low)) x_low = 0, x_high = 1, y_low = 0, y_high = 1;
   if (x_high == x_low) x_high = x_low + 1, x_low -= plot.log_x ? 0 : 1;
   if (plot.zero_based) y_low = std::max(0.0, y_low);
-  // A level far above the data would squash it; then it is left out of the range.
-  for (const auto& level : plot.levels) {
-    if (level.y < 3 * y_high) y_high = std::max(y_high, level.y);
-  }
+  if (plot.clip_spikes) y_high = std::min(y_high, usual_height(plot));
   if (!(y_high > y_low)) y_high = y_low + 1;
   y_high += (y_high - y_low) * 0.08;
   if (!plot.log_x && plot.x_ticks.size() > 1) {
@@ -157,6 +174,12 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
     canvas.text({frame.x.pixel(tick), frame.inner.max.y + line * 0.25f}, short_number(tick), theme.dim, Align::kCentre);
   }
   canvas.line({frame.inner.min.x, frame.inner.max.y}, frame.inner.max, theme.ghost);
+  struct Label {
+    ImVec2 at;
+    float width;
+    std::string_view text;
+  };
+  std::vector<Label> labels;  // over the lines, so that they can be read
   float label_end = -INFINITY;
   for (const auto& mark : plot.marks) {
     const float x = frame.x.pixel(mark.x);
@@ -164,24 +187,25 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
     if (x < label_end) continue;  // labels never overlap
     const float width = canvas.text_width(mark.label);
     const bool left = x + width + line * 0.5f > frame.inner.max.x;
-    canvas.text({left ? x - line * 0.2f : x + line * 0.25f, frame.inner.min.y}, mark.label, theme.text,
-                left ? Align::kRight : Align::kLeft);
+    labels.push_back({{left ? x - line * 0.2f - width : x + line * 0.25f, frame.inner.min.y}, width, mark.label});
     label_end = x + width + line * 0.6f;
   }
-  for (const auto& level : plot.levels) {
-    if (level.y > y_high) continue;
-    const float y = frame.y.pixel(level.y);
-    canvas.dashed({frame.inner.min.x, y}, {frame.inner.max.x, y}, theme.bad);
-    const bool above = y - line * 1.2f > frame.inner.min.y;
-    canvas.text({frame.inner.max.x, above ? y - line * 1.15f : y + line * 0.1f}, level.label, theme.dim, Align::kRight);
-  }
   for (const Series& series : plot.series) {
-    const ImU32 colour = theme.colour(series.colour);
-    const auto points = thinned(series, frame);
-    if (series.connected && points.size() > 1) canvas.polyline(points, colour, std::max(1.5f, line * 0.11f));
+    const ImU32 colour = colour_of(theme, series);
+    auto points = thinned(series, frame);
+    for (ImVec2& point : points) {  // what is cut off stands at the edge, with an arrow
+      if (point.y >= frame.inner.min.y) continue;
+      point.y = frame.inner.min.y;
+      if (!series.ghost) canvas.marker({point.x, point.y + line * 0.3f}, Marker::kTriangle, line * 0.26f, colour);
+    }
+    const float width = std::max(1.5f, line * 0.11f);
+    if (points.size() > 1 && series.dashed)
+      canvas.dashed_polyline(points, colour, width);
+    else if (series.connected && points.size() > 1)
+      canvas.polyline(points, colour, width);
     for (std::size_t i = 0; i < series.error.size() && i < series.x.size(); ++i) {
       const float x = frame.x.pixel(series.x[i]);
-      const float top = frame.y.pixel(series.y[i] + series.error[i]);
+      const float top = std::max(frame.inner.min.y, frame.y.pixel(series.y[i] + series.error[i]));
       const float bottom = frame.y.pixel(std::max(y_low, series.y[i] - series.error[i]));
       canvas.line({x, top}, {x, bottom}, colour, 1.5f);
       canvas.line({x - line * 0.25f, top}, {x + line * 0.25f, top}, colour, 1.5f);
@@ -193,6 +217,10 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
     } else if (series.connected && points.size() == 1) {
       canvas.marker(points[0], Marker::kCircle, line * 0.24f, colour);
     }
+  }
+  for (const Label& label : labels) {
+    canvas.fill({label.at, {label.at.x + label.width, label.at.y + line * 1.1f}}, with_alpha(theme.panel, 0.75f));
+    canvas.text(label.at, label.text, theme.text);
   }
   draw_legend(canvas, theme, figure, plot.series, area);
   return frame.inner.contains(mouse) ? nearest_point(plot, figure, frame, mouse, canvas, theme) : std::string();

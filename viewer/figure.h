@@ -18,6 +18,8 @@ struct Series {
   std::size_t colour = 0;     // index into Theme::series
   Marker marker = Marker::kNone;
   bool connected = true;
+  bool dashed = false;  // a bound, not a measurement
+  bool ghost = false;   // stands behind the others, pale: an earlier run
 };
 
 struct LinePlot {
@@ -26,13 +28,9 @@ struct LinePlot {
     double x;
     std::string label;
   };
-  std::vector<Mark> marks;  // vertical lines: something changed here
-  struct Level {
-    double y;
-    std::string label;
-  };
-  std::vector<Level> levels;    // dashed horizontal lines: bounds
+  std::vector<Mark> marks;      // vertical lines: something changed here
   bool zero_based = true;       // the y axis begins at 0
+  bool clip_spikes = false;     // single values far above the rest do not squash it: they stand at the top edge
   std::vector<double> x_ticks;  // where ticks stand; empty: chosen
   bool log_x = false;           // base 2
 };

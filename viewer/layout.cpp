@@ -1,6 +1,7 @@
 #include "viewer/layout.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace regroup::view {
 namespace {
@@ -37,7 +38,7 @@ Layout preset_layout(std::string_view name) {
   Layout layout{{{1.12f, {{"tokens", 0.58f}, {"attention", 0.42f}, {"compare", 0.4f, false}}},
                  {1.0f, {{"groups", 0.44f}, {"memory", 0.56f}}},
                  {1.0f, {{"latency", 0.52f}, {"quality", 0.48f}}},
-                 {0.62f, {{"heads", 0.5f}, {"device", 0.5f}}}}};
+                 {0.64f, {{"heads", 0.55f}, {"device", 0.45f}}}}};
   const auto show_only = [&](std::initializer_list<std::string_view> shown) {
     for (Layout::Column& column : layout.columns) {
       for (Layout::Cell& cell : column.cells) {
@@ -50,7 +51,7 @@ Layout preset_layout(std::string_view name) {
   return layout;
 }
 
-Arrangement arrange(const Layout& layout, const std::string& enlarged, Rect area, float gap) {
+Arrangement arrange(const Layout& layout, const std::string& enlarged, Rect area, float gap, float least_width) {
   Arrangement result;
   if (!enlarged.empty() && layout.find(enlarged) != nullptr) {
     result.panels.push_back({enlarged, area});
@@ -64,7 +65,18 @@ Arrangement arrange(const Layout& layout, const std::string& enlarged, Rect area
     total += layout.columns[c].weight;
   }
   if (columns.empty()) return result;
-  const float width = area.width() - gap * static_cast<float>(columns.size() - 1);
+  // Columns at the right give way where not all are wide enough to be read.
+  const auto room = [&] { return area.width() - gap * static_cast<float>(columns.size() - 1); };
+  const auto narrowest = [&] {
+    float least = INFINITY;
+    for (const std::size_t c : columns) least = std::min(least, room() * layout.columns[c].weight / total);
+    return least;
+  };
+  while (columns.size() > 1 && narrowest() < least_width) {
+    total -= layout.columns[columns.back()].weight;
+    columns.pop_back();
+  }
+  const float width = room();
   float x = area.min.x;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const Layout::Column& column = layout.columns[columns[i]];

@@ -46,7 +46,7 @@ struct Arrangement {
   std::vector<Seam> seams;
 };
 // `enlarged` takes the whole area; empty: none.
-Arrangement arrange(const Layout& layout, const std::string& enlarged, Rect area, float gap);
+Arrangement arrange(const Layout& layout, const std::string& enlarged, Rect area, float gap, float least_width = 0);
 // Moves a seam by some pixels.
 void move_seam(Layout& layout, const Seam& seam, float pixels, Rect area);
 

@@ -30,7 +30,12 @@ const Panel* find_panel(std::string_view id) {
 void PanelContext::show(const Figure& figure, float height, float width) const {
   const ImVec2 corner = ImGui::GetCursorScreenPos();
   if (width <= 0) width = ImGui::GetContentRegionAvail().x;
-  if (height < ImGui::GetFontSize() * 3 || width < ImGui::GetFontSize() * 4) return;
+  // Smaller than that axes leave no room for what they measure.
+  const float least = ImGui::GetFontSize() * (std::holds_alternative<HeatMap>(figure.content) ? 2.0f : 6.0f);
+  if (height < least || width < least) {
+    ui.drawn[std::string(panel)].push_back({figure, {}});  // can be exported all the same
+    return;
+  }
   const Rect area{corner, {corner.x + width, corner.y + height}};
   ImGui::PushID(figure.id.c_str());
   ImGui::InvisibleButton("figure", {width, height});
@@ -81,10 +86,19 @@ void fact(const Theme& theme, std::string_view label, std::string_view value, fl
   ImGui::PushStyleColor(ImGuiCol_Text, theme.dim);
   ImGui::TextUnformatted(label.data(), label.data() + label.size());
   ImGui::PopStyleColor();
-  ImGui::SameLine(value_x);
   ImGui::PushFont(theme.mono);
+  // Below the label where the panel is too narrow for both.
+  const float width = ImGui::CalcTextSize(value.data(), value.data() + value.size()).x;
+  if (value_x + width <= ImGui::GetWindowContentRegionMax().x) ImGui::SameLine(value_x);
+  ImGui::PushTextWrapPos(0);
   ImGui::TextUnformatted(value.data(), value.data() + value.size());
+  ImGui::PopTextWrapPos();
   ImGui::PopFont();
+}
+
+void next_to(float width, float gap) {
+  ImGui::SameLine(0, gap);
+  if (ImGui::GetContentRegionAvail().x < width) ImGui::NewLine();
 }
 
 int segmented(const Theme& theme, const char* id, const std::vector<std::string>& labels, int chosen) {
@@ -95,8 +109,7 @@ int segmented(const Theme& theme, const char* id, const std::vector<std::string>
       // On to the next line where the panel is too narrow.
       const float width =
           ImGui::CalcTextSize(labels[static_cast<std::size_t>(i)].c_str()).x + ImGui::GetStyle().FramePadding.x * 2;
-      ImGui::SameLine(0, 3);
-      if (ImGui::GetContentRegionAvail().x < width) ImGui::NewLine();
+      next_to(width, 3);
     }
     const bool active = i == chosen;
     if (active) {

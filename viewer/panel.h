@@ -15,6 +15,12 @@
 
 namespace regroup::view {
 
+// What is kept of a run that was pinned, to be seen behind the later ones.
+struct PinnedRun {
+  std::string name;
+  Series over_time, against_groups;
+};
+
 // What the window keeps between frames beside the state of the engine.
 struct UiState {
   std::string prompt;
@@ -25,6 +31,7 @@ struct UiState {
   bool per_layer = false;           // G is chosen layer by layer
   std::size_t alternatives_of = 0;  // the token whose alternatives are listed
   bool focus_prompt = false;
+  std::vector<PinnedRun> pinned;
   Durations frames;  // building and drawing one
   Durations input;   // from an input event to the end of the frame that shows what came of it
   double first_frame_ms = 0, model_ready_ms = 0;  // since the program began; 0: not yet
@@ -68,6 +75,8 @@ void dim_text(const Theme& theme, std::string_view text);
 void empty_panel(const Theme& theme, std::string_view text);
 // "label   value" with the value in the monospaced font at `value_x` from the left.
 void fact(const Theme& theme, std::string_view label, std::string_view value, float value_x);
+// The next item stands beside the last one, or below it where it is wider than what is left.
+void next_to(float width, float gap);
 // A row of buttons of which one is chosen; the index that was clicked or -1.
 int segmented(const Theme& theme, const char* id, const std::vector<std::string>& labels, int chosen);
 

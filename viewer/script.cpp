@@ -61,6 +61,7 @@ class Script {
     if (!options_.screenshot.empty()) take_screenshot(options_.screenshot);
     OrderedJson result{{"schema", 1}};
     result["reports"] = reports_;
+    result["errors"] = errors_;
     result["seconds"] = seconds_since(options_.started);
     result.update(run_report(stage_));
     return result;
@@ -111,9 +112,19 @@ class Script {
     if (!json.is_object() || json.empty()) refuse(index, "is no object with a command");
     try {
       do_step(json, index);
+      note_error();
     } catch (const Json::exception& error) {
       refuse(index, error.what());
     }
+  }
+
+  // Errors that were shown, as a later step may dismiss them.
+  void note_error() {
+    const std::lock_guard lock(stage_.shared().mutex);
+    const AppState& state = stage_.shared().state;
+    const std::string message = state.message_is_error ? state.message : std::string();
+    if (!message.empty() && message != last_error_) errors_.push_back(message);
+    last_error_ = message;
   }
 
   [[noreturn]] void refuse(std::size_t index, std::string_view problem) const {
@@ -130,7 +141,8 @@ class Script {
   ImguiContext imgui_;
   Stage stage_;
   OrderedJson reports_ = OrderedJson::array();
-  std::string remembered_message_;
+  std::string remembered_message_, last_error_;
+  std::vector<std::string> errors_;
 };
 
 bool Script::do_engine_step(const Json& json) {
@@ -252,6 +264,8 @@ bool Script::do_window_step(const Json& json) {
         .resize(json["size"].at(0).get<std::uint32_t>(), json["size"].at(1).get<std::uint32_t>());
   } else if (has("frames")) {
     frames(json["frames"].get<int>());
+  } else if (has("pin")) {
+    app.carry_out(json["pin"].get<bool>() ? UserCommand(PinRun{}) : UserCommand(UnpinRuns{}));
   } else if (has("dismiss")) {
     app.carry_out(DismissMessage{});
   } else if (has("screenshot")) {

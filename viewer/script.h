@@ -10,7 +10,7 @@
 // Those for the window:
 //   {"key": chord} {"type": text} {"mouse"|"click": [x, y]} {"drag": [x, y, to x, to y]} {"frames": n} {"size": [w, h]}
 //   {"theme": name} {"zoom": 1 to 3} {"preset": name} {"panel": id, "visible": bool} {"enlarge": id} {"layer": l,
-//   "head": h} {"per_layer": bool} {"dismiss": true} {"screenshot": path}
+//   "head": h} {"per_layer": bool} {"pin": bool} {"dismiss": true} {"screenshot": path}
 //   {"export": panel, "figure": id, "format": "svg"|"csv"|"png", "path": path}
 // And {"wait": "idle"}, {"wait_for_tokens": n}, {"report": label}.
 #pragma once

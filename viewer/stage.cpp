@@ -8,7 +8,8 @@
 namespace regroup::view {
 namespace {
 
-constexpr int kMostRecoveries = 5;  // a device that is lost more often will not come back
+// A device that is lost more often within a minute will not come back.
+constexpr std::size_t kMostRecoveries = 5;
 
 }  // namespace
 
@@ -63,8 +64,12 @@ void Stage::draw() {
 }
 
 void Stage::recover() {
-  if (++recoveries_ > kMostRecoveries) {
-    throw_error(ErrorCode::kDeviceLost, "the device was lost {} times; it cannot be used any more", recoveries_);
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(recoveries_, [&](auto at) { return now - at > std::chrono::minutes(1); });
+  recoveries_.push_back(now);
+  if (recoveries_.size() > kMostRecoveries) {
+    throw_error(ErrorCode::kDeviceLost, "the device was lost {} times within a minute; it cannot be used any more",
+                recoveries_.size());
   }
   engine_.detach();
   screen_.reset();

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "viewer/app.h"
 #include "viewer/backend/gpu.h"
@@ -55,7 +56,7 @@ class Stage {
   std::unique_ptr<Screen> screen_;
   Engine engine_;
   App app_;
-  int recoveries_ = 0;
+  std::vector<std::chrono::steady_clock::time_point> recoveries_;  // of the last minute
 };
 
 }  // namespace regroup::view

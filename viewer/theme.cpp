@@ -151,7 +151,7 @@ void apply_colours(const Theme& theme, float scale) {
   c[ImGuiCol_HeaderHovered] = vec(mix(theme.header, theme.accent, 0.40f));
   c[ImGuiCol_HeaderActive] = vec(mix(theme.header, theme.accent, 0.55f));
   c[ImGuiCol_CheckMark] = vec(theme.accent);
-  c[ImGuiCol_SliderGrab] = vec(theme.accent);
+  c[ImGuiCol_SliderGrab] = vec(with_alpha(theme.accent, 0.55f));  // the value is written over it
   c[ImGuiCol_SliderGrabActive] = vec(mix(theme.accent, theme.text, 0.3f));
   c[ImGuiCol_ScrollbarBg] = ImVec4(0, 0, 0, 0);
   c[ImGuiCol_ScrollbarGrab] = vec(theme.border);

@@ -109,10 +109,12 @@ struct ExportFigure {
   ExportFormat format = ExportFormat::kSvg;
   std::filesystem::path path;  // empty: named after panel and figure, in the working directory
 };
+struct PinRun {};  // keeps the run's times, to be seen behind later ones
+struct UnpinRuns {};
 struct DismissMessage {};
 struct Quit {};
 
 using UserCommand = std::variant<EngineCommand, SetTheme, SetZoom, ShowPanel, EnlargePanel, SetPreset, TakeScreenshot,
-                                 ExportFigure, DismissMessage, Quit>;
+                                 ExportFigure, PinRun, UnpinRuns, DismissMessage, Quit>;
 
 }  // namespace regroup::view

@@ -12,6 +12,7 @@
 #include "viewer/layout.h"
 #include "viewer/panel.h"
 #include "viewer/preferences.h"
+#include "viewer/token_times.h"
 
 namespace regroup::view {
 namespace {
@@ -57,6 +58,21 @@ TEST(LayoutTest, HiddenPanelsGiveTheirRoomAwayAndAnEnlargedOneTakesAll) {
   EXPECT_EQ(one.panels[0].area.width(), 900);
 }
 
+TEST(LayoutTest, ColumnsThatWouldBeTooNarrowGiveWay) {
+  const Layout layout = preset_layout("live");
+  const auto columns = [&](float width) {
+    std::set<float> lefts;
+    for (const Placed& p : arrange(layout, "", {{0, 0}, {width, 500}}, 8, 150).panels) {
+      EXPECT_GE(p.area.width(), 150);
+      lefts.insert(p.area.min.x);
+    }
+    return lefts.size();
+  };
+  EXPECT_EQ(columns(1600), 4u);
+  EXPECT_EQ(columns(700), 3u);
+  EXPECT_EQ(arrange(layout, "", {{0, 0}, {100, 500}}, 8, 150).panels.size(), 2u);  // one column in any case
+}
+
 TEST(LayoutTest, SeamsMoveRoomFromOnePanelToTheNext) {
   Layout layout = preset_layout("live");
   const Rect area{{0, 0}, {1000, 800}};
@@ -97,6 +113,51 @@ TEST(PreferencesTest, AreKeptAndSurviveADamagedFile) {
     EXPECT_FALSE(arrange(r.layout, "", {{0, 0}, {100, 100}}, 1).panels.empty());
   }
   std::filesystem::remove_all(folder);
+}
+
+// Four prompt tokens, then 20 decoded with G 8 and 20 with G 2, one of which stalled.
+Trace traced_run() {
+  Trace trace{.groupings = {{.groups = {8, 8}}, {.groups = {2, 2}}}};
+  for (int t = 0; t < 4; ++t) trace.tokens.push_back({.prompt = true});
+  for (int t = 0; t < 41; ++t) {
+    trace.tokens.push_back(
+        {.ms = t == 30 ? 900.0 : (t <= 20 ? 8.0 : 4.0) + 0.1 * (t % 3), .grouping = t <= 20 ? 0u : 1u});
+  }
+  return trace;
+}
+
+TEST(TokenTimesTest, MediansByGroupsAreNotMovedByAStall) {
+  const Series series = time_against_groups(traced_run());
+  EXPECT_EQ(series.x, (std::vector<double>{2, 8}));
+  EXPECT_NEAR(series.y[0], 4.1, 0.11);
+  EXPECT_NEAR(series.y[1], 8.1, 0.11);
+  EXPECT_LT(series.error[0], 0.3);
+  EXPECT_EQ(time_over_tokens(traced_run()).x.size(), 40u);  // the first comes from the prefill
+}
+
+TEST(TokenTimesTest, APinnedRunStandsBehindPaleAndNamed) {
+  const auto run = pinned_run(traced_run());
+  ASSERT_TRUE(run.has_value());
+  EXPECT_TRUE(run->over_time.ghost && run->against_groups.ghost);
+  EXPECT_NE(run->name.find("G 2"), std::string::npos);
+  EXPECT_FALSE(pinned_run(Trace{}).has_value());
+}
+
+TEST(FigureTest, ASpikeIsCutOffOnlyWhereThatIsAsked) {
+  LinePlot plot{.series = {time_over_tokens(traced_run())}};
+  const auto highest_label = [&] {
+    const std::string svg =
+        figure_to_svg({.id = "f", .x_label = "x", .y_label = "y", .content = plot}, make_theme(ThemeName::kLight));
+    double highest = 0;
+    for (std::size_t at = svg.find("text-anchor=\"end\">"); at != std::string::npos;
+         at = svg.find("text-anchor=\"end\">", at + 1)) {
+      highest = std::max(highest, std::strtod(svg.c_str() + at + 18, nullptr));
+    }
+    return highest;
+  };
+  EXPECT_GT(highest_label(), 400);
+  plot.clip_spikes = true;
+  EXPECT_LT(highest_label(), 20);
 }
 
 TEST(DurationsTest, PercentilesOfTheLatestAndTheLargestOfAll) {

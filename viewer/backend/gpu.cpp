@@ -2,6 +2,7 @@
 
 #include "runtime/decode/locate_model.h"
 #include "viewer/backend/window_system.h"
+#include "viewer/background.h"
 
 namespace regroup::view {
 namespace {
@@ -23,10 +24,14 @@ std::vector<std::string> ValidationLog::messages() const {
 }
 
 Gpu::Gpu(const GpuOptions& options, ValidationLog& log) : options_(options) {
-  instance_ = std::make_unique<Instance>(
-      InstanceOptions{.validation = options.validation,
-                      .on_message = [&log](std::string_view message) { log.add(message); },
-                      .extensions = options.window ? window_instance_extensions() : std::vector<const char*>{}});
+  const auto create = [&] {
+    return std::make_unique<Instance>(
+        InstanceOptions{.validation = options.validation,
+                        .on_message = [&log](std::string_view message) { log.add(message); },
+                        .extensions = options.window ? window_instance_extensions() : std::vector<const char*>{}});
+  };
+  instance_ = create();
+  if (instance_->choose(options.which).type == DeviceType::kCpu) screen_instance_ = create();
   open_device();
 }
 
@@ -39,18 +44,19 @@ void Gpu::rebuild_device() {
 
 void Gpu::open_device() {
   DeviceOptions compute{.which = options_.which, .mask = options_.mask, .cache_directory = cache_directory()};
-  DeviceOptions screen{.which = options_.which, .graphics = true};
-  if (options_.window) screen.extensions = {VK_KHR_SWAPCHAIN_EXTENSION_NAME};
-  if (instance_->choose(options_.which).type == DeviceType::kCpu) {
-    compute.max_submit_ms *= submit_share_;
+  DeviceOptions screen{.which = options_.which};
+  DeviceOptions& drawing = screen_instance_ ? screen : compute;
+  drawing.graphics = true;
+  if (options_.window) drawing.extensions = {VK_KHR_SWAPCHAIN_EXTENSION_NAME};
+  if (!screen_instance_) {
+    compute.max_submit_ms = kSubmitMs * submit_share_;
     device_ = Device::open(*instance_, compute);
-    screen_device_ = Device::open(*instance_, screen);
     return;
   }
-  screen.mask = compute.mask;
-  screen.cache_directory = compute.cache_directory;
-  screen.max_submit_ms = kSubmitMs * submit_share_;
-  device_ = Device::open(*instance_, screen);
+  compute.max_submit_ms *= submit_share_;
+  // The driver's own threads compute: those that it starts here stand behind those that draw.
+  run_giving_way([&] { device_ = Device::open(*instance_, compute); });
+  screen_device_ = Device::open(*screen_instance_, screen);
 }
 
 }  // namespace regroup::view

@@ -1,5 +1,6 @@
 // The Vulkan instance and device that window and engine share. A CPU driver works through one queue after the other's
-// submissions and compiles kernels in between, for seconds at times; there the window has a logical device of its own.
+// submissions and compiles kernels in between, for seconds at times; there the window has a device of its own, and an
+// instance of its own: lavapipe (Mesa 22.3) is not safe against two devices of one instance at work in two threads.
 #pragma once
 
 #include <memory>
@@ -36,9 +37,9 @@ class Gpu {
   // Throws kNoDevice. The window system must be started (start_window_system) before one with `window`.
   explicit Gpu(const GpuOptions& options, ValidationLog& log);
 
-  Instance& instance() { return *instance_; }
   Device& device() { return *device_; }
   // What the window is drawn with.
+  Instance& screen_instance() { return screen_instance_ ? *screen_instance_ : *instance_; }
   Device& screen_device() { return screen_device_ ? *screen_device_ : *device_; }
   // After a lost device: a new one of the same kind. Nothing may use the old one any more. Throws kNoDevice.
   void rebuild_device();
@@ -48,9 +49,8 @@ class Gpu {
 
   GpuOptions options_;
   double submit_share_ = 1;  // of the planned lengths; smaller after a loss
-  std::unique_ptr<Instance> instance_;
-  std::unique_ptr<Device> device_;
-  std::unique_ptr<Device> screen_device_;  // null: the same
+  std::unique_ptr<Instance> instance_, screen_instance_;
+  std::unique_ptr<Device> device_, screen_device_;  // null: the screen has the same
 };
 
 }  // namespace regroup::view

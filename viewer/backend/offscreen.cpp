@@ -12,7 +12,7 @@ constexpr VkFormat kFormat = VK_FORMAT_R8G8B8A8_UNORM;  // every device can draw
 Offscreen::Offscreen(Gpu& gpu, std::uint32_t width, std::uint32_t height)
     : gpu_(gpu),
       render_pass_(create_render_pass(gpu.screen_device(), kFormat, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL)),
-      renderer_(gpu.instance(), gpu.screen_device(), render_pass_.get()),
+      renderer_(gpu.screen_instance(), gpu.screen_device(), render_pass_.get()),
       commands_(gpu.screen_device()),
       target_(std::make_unique<FrameTarget>(gpu.screen_device(), render_pass_.get(), kFormat, width, height)) {}
 

@@ -15,7 +15,7 @@ constexpr std::uint64_t kAcquireNanoseconds = 100'000'000;  // a compositor that
 
 }  // namespace
 
-WindowScreen::Surface::Surface(Gpu& gpu, Window& window) : instance(gpu.instance().handle()) {
+WindowScreen::Surface::Surface(Gpu& gpu, Window& window) : instance(gpu.screen_instance().handle()) {
   check_result(glfwCreateWindowSurface(instance, window.handle(), nullptr, &handle), "creating the window's surface");
   VkBool32 supported = VK_FALSE;
   vkGetPhysicalDeviceSurfaceSupportKHR(gpu.screen_device().info().handle, gpu.screen_device().queue_family(), handle,
@@ -38,7 +38,7 @@ WindowScreen::WindowScreen(Gpu& gpu, Window& window)
       format_(choose_format()),
       render_pass_(create_render_pass(gpu.screen_device(), format_.format, VK_IMAGE_LAYOUT_PRESENT_SRC_KHR)),
       capture_pass_(create_render_pass(gpu.screen_device(), format_.format, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL)),
-      renderer_(gpu.instance(), gpu.screen_device(), render_pass_.get()),
+      renderer_(gpu.screen_instance(), gpu.screen_device(), render_pass_.get()),
       commands_(gpu.screen_device()),
       acquired_(create_semaphore()) {}
 

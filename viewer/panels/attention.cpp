@@ -80,7 +80,7 @@ void draw(PanelContext& c) {
     const float height = room.y / static_cast<float>(per_column) - em * 0.3f;
     c.show(head_map(s, h, false), height, small);
     if (ImGui::IsItemClicked()) c.ui.head = h;
-    if (h == chosen) {
+    if (h == chosen && small > em * 2 && height > em * 2) {
       ImGui::GetWindowDrawList()->AddRect({at.x - 1, at.y + em * 1.05f}, {at.x + small + 1, at.y + height + 1},
                                           c.theme.accent, 0, 0, 1.5f);
     }

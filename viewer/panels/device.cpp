@@ -41,7 +41,7 @@ void draw(PanelContext& c) {
   ImGui::TextUnformatted(d.name.c_str());
   ImGui::PopTextWrapPos();
   dim_text(c.theme, d.type.empty() ? d.driver : fmt::format("{}, {}", d.driver, d.type));
-  const float x = ImGui::GetFontSize() * 6.2f;
+  const float x = ImGui::GetFontSize() * 5.2f;
   fact(c.theme, "kernels", d.kernels, x);
   if (d.allocated_bytes > 0)
     fact(c.theme, "memory", fmt::format("{} of {}", human_bytes(d.allocated_bytes), human_bytes(d.memory_bytes)), x);
@@ -51,9 +51,7 @@ void draw(PanelContext& c) {
   const auto durations = [&](const char* label, const Durations& times, const char* tip) {
     if (times.count() == 0) return;
     fact(c.theme, label,
-         fmt::format("{} / {} / {} ms", short_number(times.percentile(0.5)), short_number(times.percentile(0.99)),
-                     short_number(times.largest())),
-         x);
+         fmt::format("{:.0f} / {:.0f} / {:.0f} ms", times.percentile(0.5), times.percentile(0.99), times.largest()), x);
     if (ImGui::IsItemHovered()) ImGui::SetTooltip("%s: median, 99th percentile, largest", tip);
   };
   durations("frames", c.ui.frames, "Building and drawing one frame of this window");

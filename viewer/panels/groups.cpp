@@ -139,7 +139,7 @@ void draw(PanelContext& c) {
     }
     const int clicked = segmented(c.theme, "knob", labels, chosen);
     if (clicked >= 0) c.ask(SetGroups{{s.choices[static_cast<std::size_t>(clicked)]}});
-    ImGui::SameLine(0, em);
+    next_to(ImGui::CalcTextSize("per layer").x + ImGui::GetFrameHeight() * 1.4f, em);
     ImGui::Checkbox("per layer", &c.ui.per_layer);
     if (ImGui::IsItemHovered()) ImGui::SetTooltip("Choose G layer by layer");
   }
@@ -157,7 +157,7 @@ void draw(PanelContext& c) {
         "merge layer by layer, the last four on text that the model\nwrites itself; the result is kept, so that the "
         "second time takes no time.");
   }
-  ImGui::SameLine();
+  next_to(ImGui::CalcTextSize("recompute cache").x + em, ImGui::GetStyle().ItemSpacing.x);
   const int mode =
       segmented(c.theme, "mode", {"recompute cache", "pool cache"}, s.mode == RegroupMode::kReprefill ? 0 : 1);
   if (mode >= 0) c.ask(SetRegroupMode{mode == 0 ? RegroupMode::kReprefill : RegroupMode::kPoolCache});

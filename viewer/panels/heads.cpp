@@ -9,7 +9,7 @@
 namespace regroup::view {
 namespace {
 
-using Matrix = std::vector<std::vector<double>>;
+using Matrix = HeadSimilarity::Matrix;
 
 // Mean over the pairs that share a group; 1 when no two heads do.
 double within_groups(const Matrix& similarity, std::uint32_t groups) {
@@ -27,19 +27,23 @@ double within_groups(const Matrix& similarity, std::uint32_t groups) {
 }
 
 Figure by_layer(const AppState& s) {
-  Series before{.name = "K", .colour = 0, .marker = Marker::kCircle},
-      after{.name = "K aligned", .colour = 1, .marker = Marker::kSquare},
-      value{.name = "V", .colour = 2, .marker = Marker::kTriangle};
+  // The same colour before and after, another marker.
+  Series key{.name = "K", .colour = 0, .marker = Marker::kCircle},
+      key_aligned{.name = "aligned", .colour = 0, .marker = Marker::kSquare},
+      value{.name = "V", .colour = 1, .marker = Marker::kTriangle},
+      value_aligned{.name = "aligned", .colour = 1, .marker = Marker::kDiamond};
   for (std::size_t l = 0; l < s.heads.size() && l < s.settings.groups.size(); ++l) {
     // With one head per group nothing is merged; then all heads are compared, to show what merging would meet.
     const auto heads = static_cast<std::uint32_t>(s.heads[l].value.size());
     const std::uint32_t groups = s.settings.groups[l] == heads ? 1 : s.settings.groups[l];
-    const auto x = static_cast<double>(l);
-    before.x.push_back(x), before.y.push_back(within_groups(s.heads[l].key_before, groups));
-    after.x.push_back(x), after.y.push_back(within_groups(s.heads[l].key_after, groups));
-    value.x.push_back(x), value.y.push_back(within_groups(s.heads[l].value, groups));
+    const auto add = [&](Series& series, const HeadSimilarity::Matrix& similarity) {
+      if (similarity.empty()) return;
+      series.x.push_back(static_cast<double>(l)), series.y.push_back(within_groups(similarity, groups));
+    };
+    add(key, s.heads[l].key), add(key_aligned, s.heads[l].key_aligned);
+    add(value, s.heads[l].value), add(value_aligned, s.heads[l].value_aligned);
   }
-  LinePlot plot{.series = {before, after, value}, .zero_based = false};
+  LinePlot plot{.series = {key, key_aligned, value, value_aligned}, .zero_based = false};
   return {.id = "head-similarity",
           .title = "Similarity of merged heads",
           .x_label = "layer",
@@ -47,7 +51,8 @@ Figure by_layer(const AppState& s) {
           .content = plot};
 }
 
-Figure matrix(const char* id, const char* title, const Matrix& similarity) {
+Figure matrix(std::string id, const char* title, const Matrix& similarity) {
+  std::replace(id.begin(), id.end(), ' ', '-');
   HeatMap map{.rows = static_cast<std::uint32_t>(similarity.size()),
               .columns = static_cast<std::uint32_t>(similarity.size()),
               .low = 0,
@@ -73,20 +78,27 @@ void draw(PanelContext& c) {
   }
   const float em = ImGui::GetFontSize();
   const ImVec2 room = ImGui::GetContentRegionAvail();
-  c.show(by_layer(s), room.y * 0.56f);
+  c.show(by_layer(s), room.y * 0.4f);
   const std::size_t last = s.heads.size() - 1;
   int layer = static_cast<int>(std::min(c.ui.layer, last));
   ImGui::SetNextItemWidth(-1);
   if (ImGui::SliderInt("##layer", &layer, 0, static_cast<int>(last), "layer %d"))
     c.ui.layer = static_cast<std::size_t>(std::clamp(layer, 0, static_cast<int>(last)));
-  const LayerHeads& heads = s.heads[static_cast<std::size_t>(layer)];
-  const float width = (room.x - em) / 3;
-  const float height = std::min(ImGui::GetContentRegionAvail().y, width + em * 1.2f);  // square cells
-  c.show(matrix("keys", "K", heads.key_before), height, width);
-  ImGui::SameLine(0, em * 0.5f);
-  c.show(matrix("keys-aligned", "K aligned", heads.key_after), height, width);
-  ImGui::SameLine(0, em * 0.5f);
-  c.show(matrix("values", "V", heads.value), height, width);
+  const HeadSimilarity& heads = s.heads[static_cast<std::size_t>(layer)];
+  // Four square maps: in two rows where that makes them larger.
+  const float gap = em * 0.5f, caption = em * 1.2f, rest = ImGui::GetContentRegionAvail().y;
+  const float side_by_side = std::min((room.x - 3 * gap) / 4, rest - caption);
+  const float two_by_two = std::min((room.x - gap) / 2, (rest - gap) / 2 - caption);
+  const int columns = two_by_two > side_by_side ? 2 : 4;
+  const float side = std::max(two_by_two, side_by_side);
+  const std::pair<const char*, const Matrix*> maps[] = {
+      {"K", &heads.key}, {"K aligned", &heads.key_aligned}, {"V", &heads.value}, {"V aligned", &heads.value_aligned}};
+  int shown = 0;
+  for (const auto& [title, similarity] : maps) {
+    if (similarity->empty()) continue;
+    if (shown++ % columns != 0) ImGui::SameLine(0, gap);
+    c.show(matrix(title, title, *similarity), side + caption, side);
+  }
 }
 
 }  // namespace
@@ -94,12 +106,10 @@ void draw(PanelContext& c) {
 const Panel& heads_panel() {
   static const Panel panel = {"heads", "Heads",
                               "Cosine similarity of the key/value heads that are merged into a group, from the "
-                              "checkpoint's weights, averaged over the "
-                              "pairs of each group (at full G over all pairs). Keys are compared plane by plane of the "
-                              "rotary embedding; \"aligned\" "
-                              "lets each plane of one head be rotated, which changes no attention score, and shows how "
-                              "much a method that aligns "
-                              "heads before merging them can gain. Brighter cells below are more alike.",
+                              "checkpoint's weights, averaged over the pairs of each group (at full G over all pairs). "
+                              "\"Aligned\" is what the method `align` makes of them: keys are turned plane by plane of "
+                              "the rotary embedding, values by an orthogonal map, which changes no result of the "
+                              "unmerged model. Brighter cells below are more alike.",
                               draw};
   return panel;
 }

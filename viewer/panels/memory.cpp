@@ -38,8 +38,10 @@ void draw(PanelContext& c) {
   const float facts = line * 6.2f;
   c.show(bars(s), std::max(ImGui::GetContentRegionAvail().y - facts, line * 4));
   const float x = ImGui::GetFontSize() * 5.6f;
-  const auto bytes = [](std::uint64_t value) {
-    return fmt::format("{:>13} B  {:>10}", grouped_digits(value), human_bytes(value));
+  const bool wide = ImGui::GetContentRegionAvail().x > ImGui::GetFontSize() * 26;
+  const auto bytes = [&](std::uint64_t value) {
+    const std::string exact = fmt::format("{:>13} B", grouped_digits(value));
+    return wide ? fmt::format("{}  {:>10}", exact, human_bytes(value)) : exact;
   };
   fact(c.theme, "allocated", bytes(m.kv_allocated), x);
   fact(c.theme, "used", bytes(m.kv_per_token * s.position()), x);
@@ -54,9 +56,12 @@ void draw(PanelContext& c) {
                        : 0.0),
        x);
   fact(c.theme, "context",
-       fmt::format("{:>13} of {} positions", grouped_digits(s.position()), grouped_digits(s.trace.positions)), x);
+       fmt::format("{:>13} of {}{}", grouped_digits(s.position()), grouped_digits(s.trace.positions),
+                   wide ? " positions" : ""),
+       x);
   if (m.longest_context > 0) {
-    fact(c.theme, "would fit", fmt::format("{:>13} positions in free memory", grouped_digits(m.longest_context)), x);
+    fact(c.theme, "would fit",
+         fmt::format("{:>13} positions{}", grouped_digits(m.longest_context), wide ? " in free memory" : ""), x);
   }
 }
 

@@ -93,8 +93,13 @@ void draw(PanelContext& c) {
                             : "Switch the shadow pass on to see what grouping costs.");
     return;
   }
+  constexpr const char* kAgainst = "against the checkpoint's own heads";
   ImGui::SameLine();
-  dim_text(c.theme, "against the checkpoint's own heads");
+  if (ImGui::CalcTextSize(kAgainst).x <= ImGui::GetContentRegionAvail().x) {
+    dim_text(c.theme, kAgainst);
+  } else {
+    ImGui::NewLine();
+  }
   const float rows = static_cast<float>(std::min<std::size_t>(4, s.trace.groupings.size())) + 1.0f;
   const float table_height =
       rows * (ImGui::GetTextLineHeight() + ImGui::GetStyle().CellPadding.y * 2) + ImGui::GetStyle().ItemSpacing.y;

@@ -66,18 +66,21 @@ void controls(PanelContext& c) {
   if (button("Back", "Take back one token (Left)", live && has_tokens)) c.ask(StepBack{});
   ImGui::SameLine(0, 4);
   if (button("Step", "One token (Right)", live)) c.ask(Step{});
-  ImGui::SameLine(0, 4);
+  next_to(ImGui::CalcTextSize("Reset").x + ImGui::GetStyle().FramePadding.x * 2, 4);
   if (button("Reset", "Forget the run, keep the prompt (Escape when paused)", live && has_tokens)) c.ask(Reset{});
-  ImGui::SameLine(0, 12);
   const SamplingSettings& sampling = s.settings.sampling;
   const std::string summary = sampling.temperature <= 0
                                   ? std::string("greedy")
                                   : fmt::format("temp {:.2g}, top-p {:.2g}", sampling.temperature, sampling.top_p);
+  const auto width_of = [](const std::string& text) {
+    return ImGui::CalcTextSize(text.c_str()).x + ImGui::GetStyle().FramePadding.x * 2;
+  };
+  next_to(width_of(summary), 12);
   if (button(fmt::format("{}###sampling", summary).c_str(), "Sampling, seed and length", live))
     ImGui::OpenPopup("sampling");
   sampling_popup(c);
   if (s.settings.can_chat) {
-    ImGui::SameLine(0, 12);
+    next_to(width_of("chat") + ImGui::GetFrameHeight(), 12);
     bool chat = s.settings.chat;
     if (ImGui::Checkbox("chat", &chat)) c.ask(SetPrompt{c.ui.prompt, chat});
     if (ImGui::IsItemHovered()) {

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "converter/budget.h"
 #include "converter/merge.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/locate_model.h"
@@ -172,15 +173,7 @@ void GroupsChoice::add_calibration_options(CLI::App& command) {
 }
 
 std::optional<std::uint64_t> GroupsChoice::budget() const {
-  constexpr std::string_view kBudget = "budget:";
-  if (!groups.starts_with(kBudget)) return std::nullopt;
-  const std::string_view number = std::string_view(groups).substr(kBudget.size());
-  std::uint64_t bytes = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), bytes);
-  if (error != std::errc{} || end != number.data() + number.size() || bytes == 0) {
-    throw_error(ErrorCode::kUsage, "--groups {}: expected budget:BYTES_PER_TOKEN, as budget:12288", escaped(groups));
-  }
-  return bytes;
+  return groups_budget(groups);
 }
 
 std::vector<std::uint32_t> GroupsChoice::per_layer(const ModelConfig& config) const {

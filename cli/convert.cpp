@@ -2,17 +2,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 
 #include "cli/command.h"
-#include "converter/convert_checkpoint.h"
-#include "converter/measure_damage.h"
+#include "converter/conversion.h"
 #include "converter/merge.h"
 #include "runtime/core/error.h"
-#include "runtime/core/sha256.h"
-#include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/decode/memory_plan.h"
 #include "runtime/model/grouping.h"
@@ -21,8 +17,6 @@
 
 namespace regroup::cli {
 namespace {
-
-constexpr std::string_view kBudget = "budget:";
 
 struct ConvertOptions {
   std::string input, output, groups, method = "auto", grouping = "auto", calibrate, type;
@@ -42,107 +36,6 @@ struct OpenDevice {
   std::unique_ptr<Device> device;
   KernelProfile profile;
 };
-
-std::optional<std::uint64_t> budget_of(std::string_view groups) {
-  if (!groups.starts_with(kBudget)) return std::nullopt;
-  const std::string_view number = groups.substr(kBudget.size());
-  std::uint64_t bytes = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), bytes);
-  if (error != std::errc{} || end != number.data() + number.size() || bytes == 0) {
-    throw_error(ErrorCode::kUsage, "--groups {}: expected budget:BYTES_PER_TOKEN, as budget:12288", escaped(groups));
-  }
-  return bytes;
-}
-
-std::vector<std::uint32_t> groups_for(const ModelConfig& config, const std::string& text) {
-  std::vector<std::uint32_t> groups = GroupPlan::parse_groups(text);
-  if (groups.size() == 1) groups.assign(config.layer_count(), groups[0]);
-  return groups;
-}
-
-std::optional<WeightFormat> type_for(const std::string& name) {
-  if (name.empty()) return std::nullopt;
-  const auto format = weight_format_from_name(name);
-  if (!format) {
-    throw_error(ErrorCode::kUsage, "--type {}: unknown; choose f32, f16, bf16, q8_0, q4_0 or q4_1", escaped(name));
-  }
-  return format;
-}
-
-// A name ending .gguf is a file, everything else a directory.
-ModelFileKind kind_of(const std::string& output) {
-  return output.ends_with(".gguf") ? ModelFileKind::kGguf : ModelFileKind::kHuggingFace;
-}
-
-// Measured groups matter where nothing is fitted afterwards, and their search is quick only for small layers.
-GroupingSearch search_for(const ConvertOptions& options, const ModelConfig& config) {
-  if (options.grouping == "contiguous") return GroupingSearch::kContiguous;
-  const bool can = needs_calibration(options.method);
-  if (options.grouping == "measured") {
-    if (!can) {
-      throw_error(ErrorCode::kUsage,
-                  "--grouping measured: {} uses no calibration text to measure on; choose svd, fit, "
-                  "refine or auto",
-                  options.method);
-    }
-    return GroupingSearch::kMeasured;
-  }
-  if (options.grouping != "auto") {
-    throw_error(ErrorCode::kUsage, "--grouping {}: unknown; choose contiguous, measured or auto",
-                escaped(options.grouping));
-  }
-  return can && config.most_kv_heads() <= 16 && config.hidden <= 2048 ? GroupingSearch::kMeasured
-                                                                      : GroupingSearch::kContiguous;
-}
-
-// What a model's own texts begin with.
-std::uint32_t first_token(const ModelFile& file, const std::optional<Tokenizer>& tokenizer) {
-  if (tokenizer) {
-    if (tokenizer->adds_bos() && tokenizer->bos()) return *tokenizer->bos();
-    for (const char* name : {"<|endoftext|>", "<|end_of_text|>", "</s>"}) {
-      if (const auto id = tokenizer->find(name)) return *id;
-    }
-    return tokenizer->bos().value_or(tokenizer->eos().value_or(0));
-  }
-  if (file.kind() == ModelFileKind::kHuggingFace) {
-    const auto id = file.config().find("bos_token_id");
-    if (id != file.config().end() && id->is_number_unsigned()) return id->get<std::uint32_t>();
-  }
-  return 0;
-}
-
-struct Calibration {
-  std::function<CalibrationText()> make_text;
-  std::string origin;
-};
-
-Calibration calibration_for(const ConvertOptions& options, const ModelFile& file, const ModelOutline& outline,
-                            OpenDevice& opened) {
-  const CalibrationText shape = options.size.shape(outline.config.context_length);
-  const std::string cut =
-      fmt::format("{} tokens in sequences of {}, {} of {} held out", shape.sequences * shape.sequence_length,
-                  shape.sequence_length, shape.held_out, shape.sequences);
-  if (!options.calibrate.empty()) {
-    const std::string text = read_text_file(options.calibrate);
-    Sha256 hash;
-    hash.add(std::as_bytes(std::span(text)));
-    const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
-    if (!tokenizer) {
-      throw_error(ErrorCode::kUsage, "--calibrate {}: {} has no tokenizer to read a text with; leave --calibrate out",
-                  escaped(options.calibrate), file.path().string());
-    }
-    const CalibrationText ready = calibration_from_text(*tokenizer, outline.config, text, options.size);
-    return {[ready] { return ready; }, fmt::format("text with SHA-256 {}, {}", hash.finish(), cut)};
-  }
-  const auto sample = [&options, &file, &outline, &opened] {
-    const auto progress = progress_on_stderr(options.device.quiet);
-    const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
-    const auto model = Model::load(*opened.device, opened.profile, file, progress, &interrupt_flag());
-    return calibration_sampled(*model, first_token(file, tokenizer), options.size, options.seed, progress,
-                               &interrupt_flag());
-  };
-  return {sample, fmt::format("sampled from the model itself with seed {}, {}", options.seed, cut)};
-}
 
 std::uint64_t peak_memory_bytes() {
   rusage usage{};
@@ -215,68 +108,30 @@ void print(const Result& result) {
               result.seconds, human_bytes(peak_memory_bytes()).c_str());
 }
 
-// Groups per layer that lose least within the budget. `report` gets a line for the user.
-std::vector<std::uint32_t> plan_budget(std::uint64_t budget, const ConvertCheckpoint& job, const CalibrationText& text,
-                                       OpenDevice& opened, std::vector<std::string>& notes) {
-  const auto options = measure_damage({.file = job.source,
-                                       .outline = job.outline,
-                                       .text = text,
-                                       .device = *opened.device,
-                                       .profile = opened.profile,
-                                       .progress = job.progress,
-                                       .cancel = job.cancel});
-  const BudgetPlan plan = plan_for_budget(options, budget);
-  notes.push_back(fmt::format(
-      "budget of {} bytes per token (f16): groups {} take {}; the layers' damages, each measured alone with "
-      "svd, sum to a KL divergence of {:.4g} per token",
-      budget, groups_text(plan.groups), plan.bytes_per_token, plan.damage));
-  return plan.groups;
-}
-
 int convert(const ConvertOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const ModelFile file = ModelFile::open(locate_model(options.input));
-  const ModelOutline outline = read_outline(file);
-  const ModelConfig& config = outline.config;
-  const auto budget = budget_of(options.groups);
-  ConvertCheckpoint job{.source = file, .outline = outline};
-  job.settings.method = options.method;
-  job.settings.seed = options.seed;
-  job.settings.grouping = search_for(options, config);
-  for (const LayerConfig& layer : config.layers) job.settings.groups.push_back(layer.kv_heads);
-  if (!budget) job.settings.groups = groups_for(config, options.groups);
-  job.output = {.kind = kind_of(options.output), .type = type_for(options.type)};
-  job.target = options.output;
-  job.overwrite = options.force ? Overwrite::kYes : Overwrite::kNo;
-  job.without_tokenizer = options.without_tokenizer;
-  job.progress = progress_on_stderr(options.device.quiet);
-  job.cancel = &interrupt_flag();
-  const CheckpointPlan plan = check_conversion(job);
-
   std::optional<OpenDevice> opened;
-  std::vector<std::string> notes;
-  if (budget || (needs_calibration(options.method) && !options.dry_run)) {
-    selftest::KernelNeeds needs = selftest::kernel_needs(file, CacheType::kF16, true);
-    needs.logits_compared = needs.calibrating = true;
-    opened.emplace(options.device, needs);
-    job.device = opened->device.get();
-    job.profile = opened->profile;
-    Calibration calibration = calibration_for(options, file, outline, *opened);
-    if (budget) {
-      const CalibrationText text = calibration.make_text();
-      job.settings.groups = plan_budget(*budget, job, text, *opened, notes);
-      calibration.make_text = [text] { return text; };
-      (void)check_conversion(job);
-    }
-    if (needs_calibration(options.method)) {
-      job.make_text = calibration.make_text;
-      job.text_origin = calibration.origin;
-    }
-  }
-  ConvertReport report = options.dry_run ? outline_conversion(job) : convert_checkpoint(job);
-  report.notes.insert(report.notes.begin(), notes.begin(), notes.end());
+  Conversion conversion{.input = locate_model(options.input),
+                        .output = options.output,
+                        .groups = options.groups,
+                        .method = options.method,
+                        .grouping = options.grouping,
+                        .type = options.type,
+                        .size = options.size,
+                        .seed = options.seed,
+                        .overwrite = options.force,
+                        .dry_run = options.dry_run,
+                        .without_tokenizer = options.without_tokenizer,
+                        .open_device = [&]() -> ConversionDevice {
+                          opened.emplace(options.device);
+                          return {opened->device.get(), opened->profile};
+                        },
+                        .progress = progress_on_stderr(options.device.quiet),
+                        .cancel = &interrupt_flag()};
+  if (!options.calibrate.empty()) conversion.calibration_text = read_text_file(options.calibrate);
+  const ConversionResult done = run_conversion(conversion);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  print({options, config, report, job.settings.groups, seconds});
+  print({options, done.config, done.report, done.groups, seconds});
   if (opened) opened->device->save_pipeline_cache();
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "converter/budget.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "runtime/core/error.h"
@@ -36,6 +37,18 @@ std::uint64_t fewest_bytes(const std::vector<BudgetOption>& options) {
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> groups_budget(std::string_view groups) {
+  constexpr std::string_view kBudget = "budget:";
+  if (!groups.starts_with(kBudget)) return std::nullopt;
+  const std::string_view number = groups.substr(kBudget.size());
+  std::uint64_t bytes = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), bytes);
+  if (error != std::errc{} || end != number.data() + number.size() || bytes == 0) {
+    throw_error(ErrorCode::kUsage, "--groups {}: expected budget:BYTES_PER_TOKEN, as budget:12288", escaped(groups));
+  }
+  return bytes;
+}
 
 BudgetPlan plan_for_budget(std::span<const std::vector<BudgetOption>> layers, std::uint64_t budget_bytes_per_token) {
   std::uint64_t rest = 0;  // what the layers still to come need at least

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace regroup {
+
+// BYTES of "budget:BYTES"; nothing for groups in other words. Throws kUsage when it is no number.
+std::optional<std::uint64_t> groups_budget(std::string_view groups);
 
 // One way to convert one layer.
 struct BudgetOption {

@@ -1,0 +1,168 @@
+#include "converter/conversion.h"
+
+#include <span>
+
+#include "converter/budget.h"
+#include "converter/measure_damage.h"
+#include "runtime/core/error.h"
+#include "runtime/core/sha256.h"
+#include "runtime/decode/load_tokenizer.h"
+#include "runtime/model/group_plan.h"
+
+namespace regroup {
+namespace {
+
+std::vector<std::uint32_t> groups_for(const ModelConfig& config, const std::string& text) {
+  std::vector<std::uint32_t> groups = GroupPlan::parse_groups(text);
+  if (groups.size() == 1) groups.assign(config.layer_count(), groups[0]);
+  return groups;
+}
+
+std::optional<WeightFormat> type_for(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  const auto format = weight_format_from_name(name);
+  if (!format) {
+    throw_error(ErrorCode::kUsage, "--type {}: unknown; choose f32, f16, bf16, q8_0, q4_0 or q4_1", escaped(name));
+  }
+  return format;
+}
+
+ModelFileKind kind_of(const std::string& output) {
+  return output.ends_with(".gguf") ? ModelFileKind::kGguf : ModelFileKind::kHuggingFace;
+}
+
+// Measured groups matter where nothing is fitted afterwards, and their search is quick only for small layers.
+GroupingSearch search_for(const Conversion& conversion, const ModelConfig& config) {
+  if (conversion.grouping == "contiguous") return GroupingSearch::kContiguous;
+  const bool can = needs_calibration(conversion.method);
+  if (conversion.grouping == "measured") {
+    if (!can) {
+      throw_error(ErrorCode::kUsage,
+                  "--grouping measured: {} uses no calibration text to measure on; choose svd, fit, "
+                  "refine or auto",
+                  conversion.method);
+    }
+    return GroupingSearch::kMeasured;
+  }
+  if (conversion.grouping != "auto") {
+    throw_error(ErrorCode::kUsage, "--grouping {}: unknown; choose contiguous, measured or auto",
+                escaped(conversion.grouping));
+  }
+  return can && config.most_kv_heads() <= 16 && config.hidden <= 2048 ? GroupingSearch::kMeasured
+                                                                      : GroupingSearch::kContiguous;
+}
+
+// What a model's own texts begin with.
+std::uint32_t first_token(const ModelFile& file, const std::optional<Tokenizer>& tokenizer) {
+  if (tokenizer) {
+    if (tokenizer->adds_bos() && tokenizer->bos()) return *tokenizer->bos();
+    for (const char* name : {"<|endoftext|>", "<|end_of_text|>", "</s>"}) {
+      if (const auto id = tokenizer->find(name)) return *id;
+    }
+    return tokenizer->bos().value_or(tokenizer->eos().value_or(0));
+  }
+  if (file.kind() == ModelFileKind::kHuggingFace) {
+    const auto id = file.config().find("bos_token_id");
+    if (id != file.config().end() && id->is_number_unsigned()) return id->get<std::uint32_t>();
+  }
+  return 0;
+}
+
+struct Calibration {
+  std::function<CalibrationText()> make_text;
+  std::string origin;
+};
+
+// `opened` must outlive what is returned.
+Calibration calibration_for(const Conversion& conversion, const ModelFile& file, const ModelOutline& outline,
+                            const ConversionDevice& opened) {
+  const CalibrationText shape = conversion.size.shape(outline.config.context_length);
+  const std::string cut =
+      fmt::format("{} tokens in sequences of {}, {} of {} held out", shape.sequences * shape.sequence_length,
+                  shape.sequence_length, shape.held_out, shape.sequences);
+  if (conversion.calibration_text) {
+    const std::string& text = *conversion.calibration_text;
+    Sha256 hash;
+    hash.add(std::as_bytes(std::span(text)));
+    const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
+    if (!tokenizer) {
+      throw_error(ErrorCode::kUsage, "--calibrate: {} has no tokenizer to read a text with; leave --calibrate out",
+                  file.path().string());
+    }
+    const CalibrationText ready = calibration_from_text(*tokenizer, outline.config, text, conversion.size);
+    return {[ready] { return ready; }, fmt::format("text with SHA-256 {}, {}", hash.finish(), cut)};
+  }
+  const auto sample = [&conversion, &file, &outline, &opened] {
+    const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
+    const auto model = Model::load(*opened.device, opened.profile, file, conversion.progress, conversion.cancel);
+    return calibration_sampled(*model, first_token(file, tokenizer), conversion.size, conversion.seed,
+                               conversion.progress, conversion.cancel);
+  };
+  return {sample, fmt::format("sampled from the model itself with seed {}, {}", conversion.seed, cut)};
+}
+
+// Groups per layer that lose least within the budget. `notes` gets a line for the user.
+std::vector<std::uint32_t> plan_budget(std::uint64_t budget, const ConvertCheckpoint& job, const CalibrationText& text,
+                                       const ConversionDevice& opened, std::vector<std::string>& notes) {
+  const auto options = measure_damage({.file = job.source,
+                                       .outline = job.outline,
+                                       .text = text,
+                                       .device = *opened.device,
+                                       .profile = opened.profile,
+                                       .progress = job.progress,
+                                       .cancel = job.cancel});
+  const BudgetPlan plan = plan_for_budget(options, budget);
+  notes.push_back(fmt::format(
+      "budget of {} bytes per token (f16): groups {} take {}; the layers' damages, each measured alone with "
+      "svd, sum to a KL divergence of {:.4g} per token",
+      budget, fmt::join(plan.groups, ","), plan.bytes_per_token, plan.damage));
+  return plan.groups;
+}
+
+}  // namespace
+
+ConversionResult run_conversion(const Conversion& conversion) {
+  const ModelFile file = ModelFile::open(conversion.input);
+  const ModelOutline outline = read_outline(file);
+  const ModelConfig& config = outline.config;
+  const auto budget = groups_budget(conversion.groups);
+  ConvertCheckpoint job{.source = file, .outline = outline};
+  job.settings.method = conversion.method;
+  job.settings.seed = conversion.seed;
+  job.settings.grouping = search_for(conversion, config);
+  for (const LayerConfig& layer : config.layers) job.settings.groups.push_back(layer.kv_heads);
+  if (!budget) job.settings.groups = groups_for(config, conversion.groups);
+  job.output = {.kind = kind_of(conversion.output.string()), .type = type_for(conversion.type)};
+  job.target = conversion.output;
+  job.overwrite = conversion.overwrite ? Overwrite::kYes : Overwrite::kNo;
+  job.without_tokenizer = conversion.without_tokenizer;
+  job.progress = conversion.progress;
+  job.cancel = conversion.cancel;
+  (void)check_conversion(job);
+
+  ConversionDevice opened;
+  std::vector<std::string> notes;
+  if (budget || (needs_calibration(conversion.method) && !conversion.dry_run)) {
+    opened = conversion.open_device();
+    job.device = opened.device;
+    job.profile = opened.profile;
+    Calibration calibration = calibration_for(conversion, file, outline, opened);
+    if (budget) {
+      const CalibrationText text = calibration.make_text();
+      job.settings.groups = plan_budget(*budget, job, text, opened, notes);
+      calibration.make_text = [text] { return text; };
+      (void)check_conversion(job);
+    }
+    if (needs_calibration(conversion.method)) {
+      job.make_text = calibration.make_text;
+      job.text_origin = calibration.origin;
+    }
+  }
+  ConversionResult result{.config = config,
+                          .report = conversion.dry_run ? outline_conversion(job) : convert_checkpoint(job),
+                          .groups = job.settings.groups};
+  result.report.notes.insert(result.report.notes.begin(), notes.begin(), notes.end());
+  return result;
+}
+
+}  // namespace regroup

@@ -25,6 +25,7 @@ int info(const InfoOptions& options) {
   const ModelOutline outline = read_outline(file);
   const ModelConfig& config = outline.config;
   const auto tokenizer = load_tokenizer(file, config.vocabulary);
+  if (!outline.unused_tensors.empty()) note(outline.remark());
 
   std::vector<std::uint32_t> heads, windows;
   for (const LayerConfig& layer : config.layers) {

@@ -68,6 +68,7 @@ OpenModel open_model(const OpenOptions& options) {
   OpenModel opened{.file = ModelFile::open(locate_model(options.model))};
   opened.outline = read_outline(opened.file);
   const ModelConfig& config = opened.outline.config;
+  if (!opened.outline.unused_tensors.empty() && !options.device.quiet) note(opened.outline.remark());
   check_cache_type(config, cache_type);
   if (!is_instant(options.groups.method)) {
     check_settings(opened.file, opened.outline,

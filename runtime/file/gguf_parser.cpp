@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "runtime/file/ceilings.h"
 #include "runtime/file/gguf_tensor_type.h"
 #include "runtime/file/gguf_values.h"
+#include "runtime/file/unused_tensor.h"
 
 namespace regroup {
 
@@ -119,7 +121,9 @@ std::uint64_t checked_size_bytes(const ByteCursor& cursor, const WeightFormatInf
   return *bytes;
 }
 
-FileTensor read_tensor(ByteCursor& cursor, std::uint32_t alignment, Placement& placement) {
+// Nothing for a tensor that no model has and whose type cannot be read: `skipped` gets its name.
+std::optional<FileTensor> read_tensor(ByteCursor& cursor, std::uint32_t alignment, Placement& placement,
+                                      std::vector<std::string>& skipped) {
   const std::string_view name = cursor.string("name");
   if (name.empty() || name.size() > kMaxGgufNameBytes) {
     cursor.fail("name has {} bytes, expected 1 to {}", name.size(), kMaxGgufNameBytes);
@@ -141,12 +145,20 @@ FileTensor read_tensor(ByteCursor& cursor, std::uint32_t alignment, Placement& p
 
   const auto type = cursor.read<std::uint32_t>("type");
   const std::optional<WeightFormat> format = weight_format_from_gguf(type);
-  if (!format) cursor.fail("has {}, which is no supported weight format", gguf_tensor_type_name(type));
-  tensor.format = *format;
-  placement.size_bytes = checked_size_bytes(cursor, format_info(*format), tensor.shape);
+  if (!format && (may_be_weight(name, ModelFileKind::kGguf) || !is_gguf_tensor_type(type))) {
+    cursor.fail("has {}, which is no supported weight format", gguf_tensor_type_name(type));
+  }
+  if (format) {
+    tensor.format = *format;
+    placement.size_bytes = checked_size_bytes(cursor, format_info(*format), tensor.shape);
+  }
   placement.offset_bytes = cursor.read<std::uint64_t>("offset");
   if (placement.offset_bytes % alignment != 0) {
     cursor.fail("offset {} is not a multiple of the alignment {}", placement.offset_bytes, alignment);
+  }
+  if (!format) {
+    skipped.push_back(std::move(tensor.name));
+    return std::nullopt;
   }
   return tensor;
 }
@@ -177,13 +189,16 @@ void read_tensors(ByteCursor& cursor, std::uint64_t count, GgufContents& content
     cursor.enter(fmt::format("tensor number {} of {}", i + 1, count));
     Placement placement = {};
     const std::uint64_t start = cursor.position();
-    contents.tensors.push_back(read_tensor(cursor, contents.alignment, placement));
-    placements.push_back(placement);
+    std::optional<FileTensor> tensor = read_tensor(cursor, contents.alignment, placement, contents.skipped);
     // The name in the file, not in the tensor, which moves as the vector grows.
-    const auto name_bytes = file_bytes.subspan(start + sizeof(std::uint64_t), contents.tensors.back().name.size());
+    const std::size_t name_length = tensor ? tensor->name.size() : contents.skipped.back().size();
+    const auto name_bytes = file_bytes.subspan(start + sizeof(std::uint64_t), name_length);
     if (!names.emplace(reinterpret_cast<const char*>(name_bytes.data()), name_bytes.size()).second) {
       cursor.fail("occurs twice");
     }
+    if (!tensor) continue;
+    contents.tensors.push_back(std::move(*tensor));
+    placements.push_back(placement);
   }
   cursor.enter("");
   const auto data_start = checked_round_up(cursor.position(), contents.alignment);

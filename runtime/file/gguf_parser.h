@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace regroup {
 
 struct GgufContents {
   GgufMetadata metadata;
-  std::vector<FileTensor> tensors;  // in file order, pointing into the parsed bytes
+  std::vector<FileTensor> tensors;   // in file order, pointing into the parsed bytes
+  std::vector<std::string> skipped;  // names that no model has, of types that cannot be read
   std::uint32_t version = 0;
   std::uint32_t alignment = 0;         // bytes
   std::uint64_t data_start_bytes = 0;  // where tensor data begins

@@ -49,6 +49,7 @@ void GgufReader::read_first() {
   GgufContents contents = parse_gguf(file.bytes(), model_.path_.string());
   model_.kind_ = ModelFileKind::kGguf;
   model_.metadata_ = std::move(contents.metadata);
+  model_.skipped_tensors_ = std::move(contents.skipped);
   add_shard(std::move(file), std::move(contents.tensors));
 }
 
@@ -101,10 +102,12 @@ void GgufReader::read_further_shards() {
     MappedFile file = MappedFile::open(path);
     GgufContents contents = parse_gguf(file.bytes(), path.string());
     check_split_keys(contents.metadata, number, name->count);
+    model_.skipped_tensors_.insert(model_.skipped_tensors_.end(), contents.skipped.begin(), contents.skipped.end());
     add_shard(std::move(file), std::move(contents.tensors));
   }
-  if (const std::uint64_t expected = first.get_u64(kSplitTensors); expected != model_.tensors_.size()) {
-    first.refuse(kSplitTensors, fmt::format("is {}, but the shards have {} tensors", expected, model_.tensors_.size()));
+  const std::size_t found = model_.tensors_.size() + model_.skipped_tensors_.size();
+  if (const std::uint64_t expected = first.get_u64(kSplitTensors); expected != found) {
+    first.refuse(kSplitTensors, fmt::format("is {}, but the shards have {} tensors", expected, found));
   }
 }
 

@@ -10,4 +10,7 @@ namespace regroup {
 // was removed".
 std::string gguf_tensor_type_name(std::uint32_t type);
 
+// Whether ggml has such a type today.
+bool is_gguf_tensor_type(std::uint32_t type);
+
 }  // namespace regroup

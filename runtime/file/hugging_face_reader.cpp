@@ -11,6 +11,7 @@
 #include "runtime/file/ceilings.h"
 #include "runtime/file/chat_template.h"
 #include "runtime/file/safetensors_reader.h"
+#include "runtime/file/unused_tensor.h"
 
 namespace regroup {
 
@@ -174,7 +175,8 @@ void HuggingFaceReader::read_index(const fs::path& index_path) {
 void HuggingFaceReader::read_shard(const std::string& file_name, const std::map<std::string, std::string>* index) {
   const fs::path path = model_.path_ / file_name;
   MappedFile file = MappedFile::open(path);
-  SafetensorsContents contents = parse_safetensors(file.bytes(), path.string(), is_derived_buffer);
+  const auto is_unused = [](std::string_view name) { return !may_be_weight(name, ModelFileKind::kHuggingFace); };
+  SafetensorsContents contents = parse_safetensors(file.bytes(), path.string(), is_derived_buffer, is_unused);
 
   for (FileTensor& tensor : contents.tensors) {
     if (index != nullptr) {
@@ -190,7 +192,10 @@ void HuggingFaceReader::read_shard(const std::string& file_name, const std::map<
     }
     model_.tensors_.push_back(std::move(tensor));
   }
-  skipped_.insert(contents.skipped.begin(), contents.skipped.end());
+  for (std::string& name : contents.skipped) {
+    if (is_unused(name) && !is_derived_buffer(name)) model_.skipped_tensors_.push_back(name);
+    skipped_.insert(std::move(name));
+  }
   model_.file_bytes_ += file.bytes().size();
   model_.files_.push_back(std::move(file));
 }

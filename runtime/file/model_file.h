@@ -68,6 +68,8 @@ class ModelFile {
 
   // In file order.
   const std::vector<FileTensor>& tensors() const { return tensors_; }
+  // Names of tensors that no model computes with and that have a type or shape which is no weight's.
+  const std::vector<std::string>& skipped_tensors() const { return skipped_tensors_; }
   // nullptr when there is no tensor of that name.
   const FileTensor* find(std::string_view name) const;
 
@@ -90,6 +92,7 @@ class ModelFile {
   std::string chat_template_;
   std::optional<Vocabulary> vocabulary_;
   std::vector<FileTensor> tensors_;
+  std::vector<std::string> skipped_tensors_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
 };
 

@@ -130,7 +130,6 @@ class HeaderReader {
     std::vector<std::uint64_t> out;
     for (const json& dimension : value) {
       out.push_back(whole_number(dimension, "dimension"));
-      if (out.back() == 0) fail("dimension {} is 0, expected at least 1", out.size() - 1);
     }
     if (out.empty()) out.push_back(1);  // a scalar
     return out;
@@ -188,7 +187,8 @@ void check_cover(std::string_view file, std::vector<Entry>& entries, std::uint64
 }  // namespace
 
 SafetensorsContents parse_safetensors(std::span<const std::byte> file_bytes, std::string_view file,
-                                      const std::function<bool(std::string_view)>& may_skip) {
+                                      const std::function<bool(std::string_view)>& may_skip,
+                                      const std::function<bool(std::string_view)>& is_unused) {
   ByteCursor cursor(file_bytes, file, file_bytes.size());
   const json header = read_header(cursor);
   HeaderReader reader(file, header);
@@ -197,12 +197,18 @@ SafetensorsContents parse_safetensors(std::span<const std::byte> file_bytes, std
   const auto data = file_bytes.subspan(cursor.position());
   check_cover(file, entries, data.size());
   for (Entry& entry : entries) {
-    if (entry.type.format) {
+    const bool unused = is_unused && is_unused(entry.name);
+    const auto nothing = std::find(entry.shape.begin(), entry.shape.end(), 0u);
+    if (nothing != entry.shape.end() && !unused) {
+      bad_file(file, "tensor '{}': dimension {} is 0, expected at least 1", escaped(entry.name),
+               nothing - entry.shape.begin());
+    }
+    if (entry.type.format && nothing == entry.shape.end()) {
       contents.tensors.push_back({.name = std::move(entry.name),
                                   .format = *entry.type.format,
                                   .shape = std::move(entry.shape),
                                   .bytes = data.subspan(entry.begin, entry.end - entry.begin)});
-    } else if (entry.type.countable && may_skip && may_skip(entry.name)) {
+    } else if (unused || (entry.type.countable && may_skip && may_skip(entry.name))) {
       contents.skipped.push_back(std::move(entry.name));
     } else {
       bad_file(file, "tensor '{}': has dtype {}, which is no supported weight format; F32, F16 and BF16 can be read",

@@ -24,15 +24,25 @@ ModelOutline read_outline(const ModelFile& file) {
   outline.config = read_config(*outline.architecture, file);
   const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
   check_shapes(table, outline.config);
-  for (const FileTensor& tensor : file.tensors()) outline.parameters += tensor.elements();
+  outline.unused_tensors = table.unused();
+  for (const FileTensor& tensor : file.tensors()) {
+    if (!outline.unused_tensors.contains(tensor.name)) outline.parameters += tensor.elements();
+  }
   outline.file_bytes = file.file_bytes();
   return outline;
+}
+
+std::string ModelOutline::remark() const {
+  if (unused_tensors.empty()) return {};
+  return fmt::format("the file has {} tensor{} that no model of its kind uses, such as '{}'; not loaded",
+                     unused_tensors.size(), unused_tensors.size() == 1 ? "" : "s", escaped(*unused_tensors.begin()));
 }
 
 WeightBytes weight_bytes(const ModelFile& file, const ModelOutline& outline, const KernelProfile& profile) {
   const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
   WeightBytes bytes;
   for (const FileTensor& tensor : file.tensors()) {
+    if (table.unused().contains(tensor.name)) continue;
     if (tensor.shape.size() < 2) {
       bytes.vectors += (tensor.elements() + 31) / 32 * 32 * 4;
     } else {

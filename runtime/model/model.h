@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -103,6 +104,10 @@ struct ModelOutline {
   ModelConfig config;
   std::uint64_t parameters = 0;
   std::uint64_t file_bytes = 0;
+  std::set<std::string> unused_tensors;  // by names that no model computes with; they are not loaded
+
+  // One line for the user about unused_tensors; empty when there are none.
+  std::string remark() const;
 };
 // Throws kBadModel as Model::load does.
 ModelOutline read_outline(const ModelFile& file);

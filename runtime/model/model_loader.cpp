@@ -63,7 +63,9 @@ void check_shapes(const TensorTable& table, const ModelConfig& config) {
 ModelLoader::ModelLoader(Model& model, const TensorTable& table, const ModelPart& part, const Progress& progress,
                          const CancelFlag* cancel)
     : model_(model), table_(table), config_(model.config_), part_(part), progress_(progress), cancel_(cancel) {
-  for (const FileTensor& tensor : table.file().tensors()) bytes_total_ += tensor.bytes.size();
+  for (const FileTensor& tensor : table.file().tensors()) {
+    if (!table.unused().contains(tensor.name)) bytes_total_ += tensor.bytes.size();
+  }
 }
 
 void ModelLoader::load() {
@@ -79,7 +81,9 @@ void ModelLoader::load() {
     model_.final_norm_ = upload_norm(table_.find(Role::kFinalNorm));
   }
   for (std::uint32_t l = 0; l < config_.layer_count(); ++l) model_.layers_.push_back(load_layer(part_.first_layer + l));
-  for (const FileTensor& tensor : table_.file().tensors()) model_.parameters_ += tensor.elements();
+  for (const FileTensor& tensor : table_.file().tensors()) {
+    if (!table_.unused().contains(tensor.name)) model_.parameters_ += tensor.elements();
+  }
 }
 
 LayerWeights ModelLoader::load_layer(std::uint32_t l) {

@@ -14,6 +14,20 @@ void derive(ModelConfig& config) {
   config.attention_scale = config.head_dim == 0 ? 1.0f : static_cast<float>(1.0 / std::sqrt(config.head_dim));
 }
 
+// A number that some writers give once and others once per layer; only equal ones are supported.
+std::uint32_t same_in_all_layers(const GgufMetadata& metadata, const std::string& key, std::uint32_t layers) {
+  if (!metadata.is_array(key)) return metadata.get_u32(key);
+  const auto values = metadata.get_u32s(key);
+  if (values.size() != layers) metadata.refuse(key, fmt::format("has {} values for {} layers", values.size(), layers));
+  for (const std::uint32_t value : values) {
+    if (value != values[0]) {
+      metadata.refuse(key,
+                      fmt::format("has layers with {} and with {}; only equal ones are supported", values[0], value));
+    }
+  }
+  return values[0];
+}
+
 }  // namespace
 
 ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
@@ -26,8 +40,8 @@ ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
     metadata.refuse(key("block_count"), fmt::format("is {}, expected 1 to {}", layers, kMaxLayers));
   config.hidden = metadata.get_u32(key("embedding_length"));
   config.context_length = metadata.get_u32(key("context_length"));
-  config.feed_forward = metadata.get_u32(key("feed_forward_length"));
-  config.query_heads = metadata.get_u32(key("attention.head_count"));
+  config.feed_forward = same_in_all_layers(metadata, key("feed_forward_length"), layers);
+  config.query_heads = same_in_all_layers(metadata, key("attention.head_count"), layers);
   if (config.query_heads == 0) metadata.refuse(key("attention.head_count"), "is 0");
   config.norm_epsilon = metadata.get_f32(key("attention.layer_norm_rms_epsilon"));
   config.head_dim = metadata.find_u32(key("attention.key_length")).value_or(config.hidden / config.query_heads);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "runtime/core/error.h"
+#include "runtime/file/unused_tensor.h"
 
 namespace regroup {
 namespace {
@@ -14,7 +15,8 @@ std::string_view pattern(const TensorName& row, ModelFileKind kind) {
 
 // Buffers that some exporters write beside the weights; they follow from the config.
 bool is_derived_buffer(std::string_view name) {
-  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.masked_bias") || name.ends_with(".attn.bias");
+  return name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn.masked_bias") ||
+         name.ends_with(".attn.bias") || name.ends_with(".attn_rot_embd");
 }
 
 }  // namespace
@@ -32,6 +34,7 @@ bool is_per_layer(const TensorName& row) {
 
 TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& rows, std::uint32_t layers)
     : file_(file) {
+  unused_.insert(file.skipped_tensors().begin(), file.skipped_tensors().end());
   std::set<const FileTensor*> known;
   for (const TensorName& row : rows) {
     if (pattern(row, file.kind()).empty()) continue;
@@ -49,12 +52,14 @@ TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& r
     }
   }
   for (const FileTensor& tensor : file.tensors()) {
-    if (!known.contains(&tensor) && !is_derived_buffer(tensor.name)) {
+    if (known.contains(&tensor) || is_derived_buffer(tensor.name)) continue;
+    if (may_be_weight(tensor.name, file.kind())) {
       throw_error(
           ErrorCode::kBadModel,
           "{}: tensor '{}' is unknown to this architecture; a file with weights that would be ignored is refused",
           file.path().string(), escaped(tensor.name));
     }
+    unused_.insert(tensor.name);
   }
 }
 

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/file/model_file.h"
@@ -54,17 +57,20 @@ bool is_per_layer(const TensorName& row);
 // Finds the tensors of an architecture in a file. Hugging Face files may put "model." or nothing in front of names.
 class TensorTable {
  public:
-  // Throws kBadModel for a required tensor that is missing and for a tensor that no row names (left out, it would
-  // change the result unseen).
+  // Throws kBadModel for a required tensor that is missing and for a tensor that no row names but whose name is one
+  // that models compute with (left out, it would change the result unseen).
   TensorTable(const ModelFile& file, const std::vector<TensorName>& rows, std::uint32_t layers);
 
   // nullptr when the file lacks an optional tensor.
   const FileTensor* find(TensorRole role, std::uint32_t layer = 0) const;
   const FileTensor& get(TensorRole role, std::uint32_t layer = 0) const;
   const ModelFile& file() const { return file_; }
+  // Names of tensors that belong to no part of a model.
+  const std::set<std::string>& unused() const { return unused_; }
 
  private:
   const ModelFile& file_;
+  std::set<std::string> unused_;
   std::map<std::pair<TensorRole, std::uint32_t>, const FileTensor*> tensors_;
 };
 

@@ -68,10 +68,6 @@ void set_added_tokens(TokenizerSpec& spec) {
 }
 
 void set_merges(TokenizerSpec& spec, const Vocabulary& from) {
-  if (from.merges.empty()) {
-    throw_error(ErrorCode::kBadModel,
-                "tokenizer: a byte-pair vocabulary without merges; fetch or convert the file again");
-  }
   const TokenTable table(spec.tokens);
   std::size_t skipped = 0;
   for (const std::string& merge : from.merges) {

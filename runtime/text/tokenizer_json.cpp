@@ -151,6 +151,7 @@ TokenizerJson read(const Json& root) {
 
 TokenizerJson read_tokenizer_json(std::string_view text) {
   const Json root = parse_json_checked(text, "tokenizer.json");
+  if (!root.is_object()) refuse(fmt::format("is {}, not an object", root.type_name()));
   try {
     return read(root);
   } catch (const Json::exception& error) {

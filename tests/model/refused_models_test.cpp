@@ -61,6 +61,33 @@ TEST_F(RefusedModels, UnknownTensorsAreNamed) {
   refuse(model, {"evil\\u{1b}"});
 }
 
+TEST_F(RefusedModels, ExtrasOfExportersAreLeftOutWithARemark) {
+  TinyModel model;
+  model.added = {TinyModel::f32_tensor("exporter.note", {4}), TinyModel::f32_tensor("blk.0.attn_rot_embd", {16})};
+  const ModelOutline with = read_outline(ModelFile::open(folder_.write("model.gguf", model.build())));
+  EXPECT_EQ(with.unused_tensors, std::set<std::string>{"exporter.note"});
+  EXPECT_NE(with.remark().find("1 tensor that no model of its kind uses, such as 'exporter.note'"), std::string::npos);
+  const ModelOutline without = read_outline(ModelFile::open(folder_.write("model.gguf", TinyModel().build())));
+  EXPECT_EQ(without.remark(), "");
+  EXPECT_EQ(with.parameters, without.parameters + 16);
+}
+
+TEST_F(RefusedModels, NumbersPerLayerMustBeEqual) {
+  TinyModel model;
+  model.heads_by_layer = {4, 4};
+  model.feed_forward_by_layer = {96, 96};
+  const ModelOutline outline = read_outline(ModelFile::open(folder_.write("model.gguf", model.build())));
+  EXPECT_EQ(outline.config.query_heads, 4u);
+  EXPECT_EQ(outline.config.feed_forward, 96u);
+  model.heads_by_layer = {4, 2};
+  refuse(model, {"llama.attention.head_count", "4", "2"});
+  model.heads_by_layer = {4};
+  refuse(model, {"llama.attention.head_count", "1 values for 2 layers"});
+  model.heads_by_layer = {};
+  model.feed_forward_by_layer = {96, 0};
+  refuse(model, {"llama.feed_forward_length", "96", "0"});
+}
+
 TEST_F(RefusedModels, WrongShapesAreNamedWithBothShapes) {
   const auto shaped = [](const char* name, std::vector<std::uint64_t> dimensions) {
     TinyModel model;

@@ -22,6 +22,8 @@ struct TinyModel {
   std::optional<std::uint32_t> told_heads, told_kv_heads;  // said in the keys instead of the true ones
   std::vector<std::string> missing;
   std::vector<GgufBuilder::Tensor> added;
+  std::function<void(GgufBuilder&)> more_keys;                       // written behind the others
+  std::vector<std::uint32_t> heads_by_layer, feed_forward_by_layer;  // written as arrays in place of the one number
 
   static GgufBuilder::Tensor f32_tensor(const std::string& name, const std::vector<std::uint64_t>& innermost_first) {
     std::uint64_t elements = 1;
@@ -38,12 +40,20 @@ struct TinyModel {
         .u32(a + ".block_count", layers)
         .u32(a + ".context_length", 128)
         .u32(a + ".embedding_length", hidden)
-        .u32(a + ".feed_forward_length", feed_forward)
-        .u32(a + ".attention.head_count", told_heads.value_or(heads))
         .u32(a + ".attention.head_count_kv", told_kv_heads.value_or(kv_heads))
         .u32(a + ".attention.key_length", head_dim)
         .u32(a + ".attention.value_length", head_dim)
         .f32(a + ".attention.layer_norm_rms_epsilon", 1e-5f);
+    const auto number = [&](const std::string& key, std::uint32_t value, const std::vector<std::uint32_t>& by_layer) {
+      if (by_layer.empty()) {
+        file.u32(key, value);
+      } else {
+        file.array<std::uint32_t>(key, GgufBuilder::kU32, by_layer);
+      }
+    };
+    number(a + ".feed_forward_length", feed_forward, feed_forward_by_layer);
+    number(a + ".attention.head_count", told_heads.value_or(heads), heads_by_layer);
+    if (more_keys) more_keys(file);
     const auto add = [&](const std::string& name, const std::vector<std::uint64_t>& dimensions) {
       for (const std::string& absent : missing) {
         if (absent == name) return;

@@ -30,7 +30,7 @@ ModelConfig read_hugging_face(const ModelFile& file) {
   config.rope = read_hugging_face_rope(json, 10000.0, config.context_length);
   config.file_rope_layout = RopeLayout::kHalfSplit;
   const std::string activation = json.find_string("hidden_act").value_or("silu");
-  if (activation != "silu")
+  if (activation != "silu" && activation != "swish")
     json.refuse("hidden_act", fmt::format("is '{}'; only silu is supported", escaped(activation)));
   if (mistral) {
     // An absent window is transformers' default, null is none.

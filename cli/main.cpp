@@ -2,9 +2,12 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/option_pages.h"
 #include "runtime/core/error.h"
 
 namespace {
+
+constexpr std::size_t kLongestMessage = 4000;
 
 int run(int argc, char** argv) {
   using namespace regroup::cli;
@@ -24,6 +27,7 @@ int run(int argc, char** argv) {
   }
 #include "cli/commands.def"
 #undef REGROUP_COMMAND
+  add_option_pages(app, REGROUP_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -45,13 +49,15 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const regroup::Error& error) {
-    std::fprintf(stderr, "regroup: %s\n", error.what());
+    // Whatever went into the message, a path from the command line too, nothing raw reaches the terminal.
+    std::fprintf(stderr, "regroup: %s\n", regroup::escaped(error.what(), kLongestMessage).c_str());
     return regroup::exit_code(error.code());
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "regroup: out of host memory\n");
     return 6;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "regroup: internal error: %s; please report it\n", error.what());
+    std::fprintf(stderr, "regroup: internal error: %s; please report it\n",
+                 regroup::escaped(error.what(), kLongestMessage).c_str());
     return 1;
   }
 }

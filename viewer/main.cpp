@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "cli/option_pages.h"
 #include "runtime/core/error.h"
 #include "viewer/run_window.h"
 #include "viewer/script.h"
@@ -53,6 +54,7 @@ int run(int argc, char** argv) {
       "--json", json,
       "report of the run on stdout when it ends: what was decoded, memory, times of frames and of answers to input");
   app.add_flag("--validate", validate, "run under the Vulkan validation layers and show what they say");
+  cli::add_option_pages(app, REGROUP_VERSION);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

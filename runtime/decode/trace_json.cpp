@@ -1,5 +1,6 @@
 // Traces as JSON, and back with every number checked: a trace file may come from anywhere.
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
@@ -63,6 +64,11 @@ class Fields {
     return result;
   }
   double number(const char* field) const { return number(at(field), field); }
+  float single(const nlohmann::json& value, std::string_view field) const {
+    const double result = number(value, field);
+    if (std::abs(result) > std::numeric_limits<float>::max()) refuse(field, "is too large");
+    return static_cast<float>(result);
+  }
   std::uint64_t whole(const nlohmann::json& value, std::string_view field, std::uint64_t most) const {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) {
       refuse(field, fmt::format("is no whole number up to {}", most));
@@ -130,7 +136,7 @@ TraceToken read_token(const Fields& f, const Trace& trace) {
   token.grouping = f.u32("grouping");
   if (token.grouping >= trace.groupings.size()) f.refuse("grouping", "points outside the list of groupings");
   if (!token.prompt) {
-    token.probability = static_cast<float>(f.number("probability"));
+    token.probability = f.single(f.at("probability"), "probability");
     token.ms = f.number("ms");
     const auto& split = f.array("split_ms", 3);
     if (split.size() != 3) f.refuse("split_ms", "does not have three numbers");
@@ -138,8 +144,7 @@ TraceToken read_token(const Fields& f, const Trace& trace) {
     for (const auto& other : f.array("alternatives", 1000)) {
       if (!other.is_array() || other.size() != 3 || !other[2].is_string()) f.refuse("alternatives", "is malformed");
       token.alternatives.push_back({static_cast<std::uint32_t>(f.whole(other[0], "alternatives", UINT32_MAX)),
-                                    static_cast<float>(f.number(other[1], "alternatives")),
-                                    other[2].get<std::string>()});
+                                    f.single(other[1], "alternatives"), other[2].get<std::string>()});
     }
   }
   if (f.has("quality")) {
@@ -150,8 +155,7 @@ TraceToken read_token(const Fields& f, const Trace& trace) {
   if (f.has("layers")) {
     for (const auto& layer : f.array("layers", kMostLayers)) {
       if (!layer.is_array() || layer.size() != 2) f.refuse("layers", "is malformed");
-      token.layers.push_back(
-          {static_cast<float>(f.number(layer[0], "layers")), static_cast<float>(f.number(layer[1], "layers"))});
+      token.layers.push_back({f.single(layer[0], "layers"), f.single(layer[1], "layers")});
     }
   }
   return token;

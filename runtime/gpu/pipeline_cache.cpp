@@ -4,8 +4,6 @@
 
 #include <cstring>
 #include <fstream>
-#include <span>
-#include <vector>
 
 #include "runtime/core/error.h"
 
@@ -38,20 +36,15 @@ bool made_by_this_driver(std::span<const char> data, const DeviceInfo& info) {
          std::memcmp(header.pipelineCacheUUID, info.pipeline_cache_uuid.data(), 16) == 0;
 }
 
-std::vector<char> read_verified(const DeviceInfo& info, const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  Header header{};
-  if (!in.read(reinterpret_cast<char*>(&header), sizeof header)) return {};
+// The whole file; empty when it cannot be read or is too large to be one of ours.
+std::vector<char> read_file(const std::filesystem::path& file) {
   std::error_code error;
   const std::uint64_t size = std::filesystem::file_size(file, error);
-  if (error || header.magic != kMagic || header.format != 1 || header.bytes > kLargestFileBytes ||
-      size != sizeof header + header.bytes) {
-    return {};
-  }
-  std::vector<char> data(header.bytes);
-  if (!in.read(data.data(), static_cast<std::streamsize>(data.size()))) return {};
-  if (checksum(data) != header.checksum || !made_by_this_driver(data, info)) return {};
-  return data;
+  if (error || size > sizeof(Header) + kLargestFileBytes) return {};
+  std::ifstream in(file, std::ios::binary);
+  std::vector<char> bytes(size);
+  if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) return {};
+  return bytes;
 }
 
 }  // namespace
@@ -62,15 +55,40 @@ std::filesystem::path pipeline_cache_path(const std::filesystem::path& directory
   return directory / fmt::format("pipelines-{}-{:x}.bin", uuid, info.driver_version);
 }
 
+std::span<const char> verified_pipeline_cache(std::span<const char> file_bytes, const DeviceInfo& info) {
+  Header header{};
+  if (file_bytes.size() < sizeof header) return {};
+  std::memcpy(&header, file_bytes.data(), sizeof header);
+  const std::span<const char> data = file_bytes.subspan(sizeof header);
+  if (header.magic != kMagic || header.format != 1 || header.bytes != data.size() ||
+      checksum(data) != header.checksum || !made_by_this_driver(data, info)) {
+    return {};
+  }
+  return data;
+}
+
+void seal_pipeline_cache(std::span<char> file_bytes) {
+  if (file_bytes.size() < sizeof(Header)) return;
+  const std::span<const char> data = file_bytes.subspan(sizeof(Header));
+  const Header header{kMagic, 1, data.size(), checksum(data)};
+  std::memcpy(file_bytes.data(), &header, sizeof header);
+}
+
 PipelineCacheHandle load_pipeline_cache(VkDevice device, const DeviceInfo& info, const std::filesystem::path& file,
                                         FaultPlan* faults) {
-  const std::vector<char> data = file.empty() ? std::vector<char>{} : read_verified(info, file);
+  const std::vector<char> bytes = file.empty() ? std::vector<char>{} : read_file(file);
+  const std::span<const char> data = verified_pipeline_cache(bytes, info);
   VkPipelineCacheCreateInfo create{VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
   create.initialDataSize = data.size();
   create.pInitialData = data.data();
   VkPipelineCache cache = VK_NULL_HANDLE;
-  check_result(REGROUP_VK(faults, CreatePipelineCache, device, &create, nullptr, &cache),
-               "creating the pipeline cache");
+  VkResult result = REGROUP_VK(faults, CreatePipelineCache, device, &create, nullptr, &cache);
+  if (result != VK_SUCCESS && !data.empty()) {
+    // A driver may dislike its own data; an empty cache only costs time.
+    create.initialDataSize = 0;
+    result = REGROUP_VK(faults, CreatePipelineCache, device, &create, nullptr, &cache);
+  }
+  check_result(result, "creating the pipeline cache");
   return {device, cache};
 }
 
@@ -80,20 +98,19 @@ bool store_pipeline_cache(VkDevice device, VkPipelineCache cache, const DeviceIn
   if (vkGetPipelineCacheData(device, cache, &size, nullptr) != VK_SUCCESS || size == 0 || size > kLargestFileBytes) {
     return false;
   }
-  std::vector<char> data(size);
-  if (vkGetPipelineCacheData(device, cache, &size, data.data()) != VK_SUCCESS) return false;
-  data.resize(size);
-  if (!made_by_this_driver(data, info)) return false;
+  std::vector<char> bytes(sizeof(Header) + size);
+  if (vkGetPipelineCacheData(device, cache, &size, bytes.data() + sizeof(Header)) != VK_SUCCESS) return false;
+  bytes.resize(sizeof(Header) + size);
+  seal_pipeline_cache(bytes);
+  if (verified_pipeline_cache(bytes, info).empty()) return false;
   std::error_code error;
   std::filesystem::create_directories(file.parent_path(), error);
   // The process id keeps two programs that end at the same moment from writing the same temporary.
   std::filesystem::path temporary = file;
   temporary += fmt::format(".{}.tmp", getpid());
-  const Header header{kMagic, 1, data.size(), checksum(data)};
   {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out.write(reinterpret_cast<const char*>(&header), sizeof header);
-    out.write(data.data(), static_cast<std::streamsize>(data.size()));
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!out.flush()) {
       out.close();
       std::filesystem::remove(temporary, error);

@@ -1,7 +1,8 @@
 # Runs inside ctest, before it selects tests: asks each test program for its suites and registers them, one test (one process) per suite, and
 # for suites that use the device per driver too: core.JsonChecked, lavapipe.ops.LinearFormatTest, swiftshader.ops.LinearFormatTest.
 # Included by the file that tests/CMakeLists.txt generates, which sets
-#   REGROUP_TEST_DRIVERS, REGROUP_<DRIVER>_ICD (empty: missing), REGROUP_TEST_CACHE (a folder), REGROUP_SANITIZE.
+#   REGROUP_TEST_DRIVERS, REGROUP_<DRIVER>_ICD (empty: missing), REGROUP_TEST_CACHE (a folder), REGROUP_SANITIZE, REGROUP_SANITIZE_THREADS,
+#   REGROUP_SUPPRESSIONS (the folder with what sanitizers shall not report).
 
 # The matrix (ctest -L matrix): suites that together use every kind of kernel and decode recorded text run on each driver with all features
 # and under the minimum of them, and on lavapipe both in the caller's thread and in two of its own. What the ordinary tests run already gets
@@ -30,9 +31,12 @@ function(regroup_suite_properties name layer driver)
     string(TOUPPER ${driver} upper)
     list(APPEND labels ${driver})
     list(APPEND environment "VK_ICD_FILENAMES=${REGROUP_${upper}_ICD}" "VK_DRIVER_FILES=${REGROUP_${upper}_ICD}" "REGROUP_TEST_DRIVER=${driver}")
-    if(REGROUP_SANITIZE)
-      list(APPEND environment "ASAN_OPTIONS=detect_leaks=0")  # drivers keep what they have until the process ends
-    endif()
+  endif()
+  if(REGROUP_SANITIZE)
+    list(APPEND environment "LSAN_OPTIONS=suppressions=${REGROUP_SUPPRESSIONS}/leaks.txt:print_suppressions=0")
+  endif()
+  if(REGROUP_SANITIZE_THREADS)
+    list(APPEND environment "TSAN_OPTIONS=suppressions=${REGROUP_SUPPRESSIONS}/threads.txt:halt_on_error=0:second_deadlock_stack=1")
   endif()
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment}" ENVIRONMENT_MODIFICATION "${changes}" LABELS "${labels}"
                        TIMEOUT 1200)  # a suite takes seconds to minutes; a busy machine must not fail one

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Installs what building and running regroup needs, on Debian 12 and newer or Ubuntu 24.04 and newer, as root or with sudo, asking nothing.
-# usage: tools/install_dependencies.sh [--tests]
+# usage: tools/install_dependencies.sh [--tests | --fuzz]
 #   --tests  also what the tests need: GoogleTest, the validation layers, and SwiftShader, the second Vulkan driver, out of Debian's Chromium
+#   --fuzz   also what tools/fuzz.sh needs: Clang with its sanitizers and libFuzzer
 # Does nothing, and at once, when everything is there.
 set -eu
 
 build="g++ cmake ninja-build pkg-config glslc libvulkan-dev mesa-vulkan-drivers libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libeigen3-dev libimgui-dev libglfw3-dev libstb-dev fonts-dejavu-core"
 tests="libgtest-dev vulkan-validationlayers python3"
+fuzz="clang-16 libclang-rt-16-dev"
 # Debian's Chromium keeps SwiftShader in this part of it, without the browser and its libraries.
 swiftshader="chromium-common"
 swiftshader_manifest="/usr/lib/chromium/vk_swiftshader_icd.json"
@@ -19,7 +21,8 @@ with_tests=no
 case "${1:-}" in
   "") ;;
   --tests) with_tests=yes; wanted="$build $tests" ;;
-  *) echo "usage: tools/install_dependencies.sh [--tests]" >&2; exit 2 ;;
+  --fuzz) wanted="$build $fuzz" ;;
+  *) echo "usage: tools/install_dependencies.sh [--tests | --fuzz]" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then

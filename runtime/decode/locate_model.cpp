@@ -1,5 +1,7 @@
 #include "runtime/decode/locate_model.h"
 
+#include <dlfcn.h>
+
 #include <cstdlib>
 #include <vector>
 
@@ -17,11 +19,19 @@ const char* variable(const char* name) {
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 
-// The program may stand in a build folder, or in bin/ beside share/regroup/ once installed.
+// The shared library or program that this code is in.
+fs::path own_file() {
+  Dl_info info{};
+  static const char kHere = 0;
+  return dladdr(&kHere, &info) != 0 && info.dli_fname != nullptr ? fs::path(info.dli_fname) : fs::path();
+}
+
+// The program may stand in a build folder, or in bin/ beside share/regroup/ once installed; the library in lib/.
 fs::path bundled_model() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  std::vector<fs::path> starts = {program.parent_path(), fs::current_path(error)};
+  std::vector<fs::path> starts = {program.parent_path(), fs::absolute(own_file(), error).parent_path(),
+                                  fs::current_path(error)};
   for (fs::path folder : starts) {
     for (int up = 0; up < 6 && !folder.empty(); ++up) {
       for (const char* place : {"assets", "share/regroup"}) {

@@ -123,7 +123,10 @@ int convert(const ConvertOptions& options) {
                         .dry_run = options.dry_run,
                         .without_tokenizer = options.without_tokenizer,
                         .open_device = [&]() -> ConversionDevice {
-                          opened.emplace(options.device);
+                          selftest::KernelNeeds needs = selftest::kernel_needs(
+                              ModelFile::open(locate_model(options.input)), CacheType::kF16, true);
+                          needs.logits_compared = needs.calibrating = true;
+                          opened.emplace(options.device, needs);
                           return {opened->device.get(), opened->profile};
                         },
                         .progress = progress_on_stderr(options.device.quiet),

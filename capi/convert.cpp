@@ -23,8 +23,12 @@ regroup_status regroup_convert(regroup_device* device, const regroup_convert_opt
                           .seed = chosen.seed,
                           .overwrite = chosen.overwrite != 0,
                           .open_device =
-                              [&] {
-                                return ConversionDevice{device->device.get(), device->profile};
+                              [&](const ModelFile& file) {
+                                auto needs = selftest::kernel_needs(file, CacheType::kF16, true);
+                                needs.logits_compared = needs.calibrating = true;
+                                const auto trusted =
+                                    selftest::trusted_kernels(*device->device, kernel_profiles(*device->device), needs);
+                                return ConversionDevice{device->device.get(), trusted.profile};
                               },
                           .progress = progress_to(&chosen.progress, cancel),
                           .cancel = &cancel};

@@ -221,15 +221,17 @@ Cases tensor_cases() {
   add("type removed 33", with_tensor({.type = 33}), "type 33, which was removed");
   add("type 200", with_tensor({.type = 200}), "type 200, which does not exist");
   add("type -1", with_tensor({.type = 0xffffffff}), "type 4294967295, which does not exist");
-  add("integers I8", with_tensor({.type = 24}), "tensor 't': has I8 (type 24), which is no supported weight format");
-  add("integers I16", with_tensor({.type = 25}), "I16 (type 25)");
-  add("integers I32", with_tensor({.type = 26}), "I32 (type 26)");
-  add("integers I64", with_tensor({.type = 27}), "I64 (type 27)");
-  add("doubles", with_tensor({.type = 28}), "F64 (type 28)");
-  add("format not supported", with_tensor({.dimensions = {32}, .type = 20, .data = std::string(18, '\0')}),
+  add("integers I8", with_tensor({.name = "output.weight", .type = 24}),
+      "tensor 'output.weight': has I8 (type 24), which is no supported weight format");
+  add("integers I16", with_tensor({.name = "output.weight", .type = 25}), "I16 (type 25)");
+  add("integers I32", with_tensor({.name = "output.weight", .type = 26}), "I32 (type 26)");
+  add("integers I64", with_tensor({.name = "output.weight", .type = 27}), "I64 (type 27)");
+  add("doubles", with_tensor({.name = "output.weight", .type = 28}), "F64 (type 28)");
+  add("format not supported",
+      with_tensor({.name = "blk.0.t", .dimensions = {32}, .type = 20, .data = std::string(18, '\0')}),
       "IQ4_NL (type 20)");
-  add("intermediate format", with_tensor({.dimensions = {32}, .type = 9, .data = std::string(36, '\0')}),
-      "Q8_1 (type 9)");
+  add("intermediate format",
+      with_tensor({.name = "blk.0.t", .dimensions = {32}, .type = 9, .data = std::string(36, '\0')}), "Q8_1 (type 9)");
   add("offset not aligned", with_tensor({.offset = 16}), "offset 16 is not a multiple of the alignment 32");
   add("offset odd", with_tensor({.offset = 1}), "offset 1 is not");
   add("offset past the end", with_tensor({.offset = 64}), "16 bytes at offset 64 of the data, which has 32 bytes");

@@ -111,6 +111,22 @@ TEST_F(ValidGguf, OldAndUnusualFilesLoad) {
   EXPECT_NE(open(B().tensor({.name = name}).tensor({.name = "\xc3\xa9"}).build()).find(name), nullptr);
 }
 
+TEST_F(ValidGguf, ExtrasOfTypesThatAreNoWeightsAreSkipped) {
+  B b;
+  b.tensor({.name = "exporter.ids", .type = 26}).tensor({.name = "token_embd.weight", .data = floats(5, 4)});
+  b.tensor({.name = "imatrix", .dimensions = {2}, .type = 28});
+  const ModelFile model = open(b.build());
+  ASSERT_EQ(model.tensors().size(), 1u);
+  EXPECT_EQ(text_of(model.find("token_embd.weight")->bytes), floats(5, 4));
+  EXPECT_EQ(model.skipped_tensors(), (std::vector<std::string>{"exporter.ids", "imatrix"}));
+  // But not twice, not misplaced, and not of a type that never was.
+  expect_bad_model("model.gguf", "occurs twice",
+                   [&] { open(B().tensor({.name = "x", .type = 26}).tensor({.name = "x"}).build()); });
+  expect_bad_model("model.gguf", "is not a multiple",
+                   [&] { open(B().tensor({.name = "x", .type = 26, .offset = 3}).build()); });
+  expect_bad_model("model.gguf", "does not exist", [&] { open(B().tensor({.name = "x", .type = 99}).build()); });
+}
+
 TEST_F(ValidGguf, EveryValueTypeIsRead) {
   B b;
   b.raw("u8", B::kU8, le<std::uint8_t>(200)).raw("i8", B::kI8, le<std::int8_t>(-100));

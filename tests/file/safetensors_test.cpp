@@ -52,6 +52,17 @@ TEST(Safetensors, OnlyAllowedIntegersAreSkipped) {
   const std::string doubles = safetensors(R"({"mask":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})", 8);
   expect_bad_model("model.safetensors", "has dtype F64",
                    [&] { parse(doubles, [](std::string_view) { return true; }); });
+  // What is said to be no weight may have any type, and no elements.
+  const auto is_extra = [](std::string_view name) { return name == "extra"; };
+  const std::string extras = safetensors(
+      R"({"extra":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"none":{"dtype":"F32","shape":[0,4],"data_offsets":[8,8]}})",
+      8);
+  expect_bad_model("model.safetensors", "tensor 'none': dimension 0 is 0",
+                   [&] { parse_safetensors(bytes_of(extras), "model.safetensors", {}, is_extra); });
+  const auto all = [](std::string_view) { return true; };
+  const SafetensorsContents left_out = parse_safetensors(bytes_of(extras), "model.safetensors", {}, all);
+  EXPECT_TRUE(left_out.tensors.empty());
+  EXPECT_EQ(left_out.skipped.size(), 2u);
 }
 
 // One tensor "t" with these fields and so much data.

@@ -39,6 +39,12 @@ TEST(TokenizerErrors, TheSmallVocabularyIsGood) {
   EXPECT_EQ(Tokenizer(small_vocabulary()).encode("abab<|end|>a"), (std::vector<std::uint32_t>{2, 2, 3, 0}));
 }
 
+TEST(TokenizerErrors, WithoutMergesTextIsItsBytes) {
+  Vocabulary v = small_vocabulary();
+  v.merges.clear();
+  EXPECT_EQ(Tokenizer(v).encode("ab"), (std::vector<std::uint32_t>{0, 1}));
+}
+
 TEST(TokenizerErrors, RefusesContradictoryVocabularies) {
   Vocabulary v = small_vocabulary();
   v.tokens.clear();
@@ -59,9 +65,6 @@ TEST(TokenizerErrors, RefusesContradictoryVocabularies) {
   v = small_vocabulary();
   v.merges = {"ab"};
   expect_bad(v, "two parts");
-  v = small_vocabulary();
-  v.merges.clear();
-  expect_bad(v, "merges");
   v = small_vocabulary();
   v.kind = VocabularyKind::kSentencePiece;
   expect_bad(v, "scores");

@@ -3,6 +3,7 @@
 #include "capi/handles.h"
 #include "converter/conversion.h"
 #include "runtime/decode/locate_model.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 using namespace regroup;
 using namespace regroup::capi;

@@ -1,7 +1,6 @@
 // Devices of the C interface: listing, and opening one of our own or the caller's.
 #include "capi/boundary.h"
 #include "capi/handles.h"
-#include "runtime/ops/kernel_profile.h"
 
 namespace regroup::capi {
 namespace {
@@ -90,7 +89,6 @@ regroup_status regroup_device_open(const regroup_device_options* options, regrou
     auto opened = std::make_unique<regroup_device>();
     opened->instance = instance_for(vulkan.instance);
     opened->device = open_device(*opened->instance, vulkan, wanted);
-    opened->profile = kernel_profile(*opened->device);
     opened->cache_folder = wanted.cache_directory;
     *device = opened.release();
   });

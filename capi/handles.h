@@ -18,7 +18,6 @@
 struct regroup_device {
   std::unique_ptr<regroup::Instance> instance;
   std::unique_ptr<regroup::Device> device;
-  regroup::KernelProfile profile;
   std::filesystem::path cache_folder;
 };
 
@@ -27,6 +26,7 @@ struct regroup_model {
   regroup::ModelFile file;
   regroup::ModelOutline outline;
   std::optional<regroup::Tokenizer> tokenizer;
+  regroup::KernelProfile profile;  // kernels that compute right on this device, as a short self-test found
   std::unique_ptr<regroup::Model> model;
   std::unique_ptr<regroup::Grouping> identity;
 };

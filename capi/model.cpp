@@ -4,6 +4,7 @@
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/decode/memory_plan.h"
+#include "runtime/selftest/trusted_kernels.h"
 #include "runtime/text/chat_template.h"
 
 namespace regroup::capi {
@@ -42,11 +43,15 @@ regroup_status regroup_model_open(regroup_device* device, const char* path, cons
     opened->outline = read_outline(opened->file);
     const ModelConfig& config = opened->outline.config;
     opened->tokenizer = load_tokenizer(opened->file, config.vocabulary);
+    // Of the cache types, the default one is tested.
+    opened->profile = selftest::trusted_kernels(*device->device, kernel_profiles(*device->device),
+                                                selftest::kernel_needs(opened->file, CacheType::kF16, true))
+                          .profile;
     const MemoryPlan memory =
-        plan_memory(*device->device, device->profile, opened->file, opened->outline,
+        plan_memory(*device->device, opened->profile, opened->file, opened->outline,
                     GroupPlan::identity(config).groups(), CacheType::kF16, kLeastContext, kLeastContext);
     require_fit(memory, config, CacheType::kF16);
-    opened->model = Model::load(*device->device, device->profile, opened->file, progress_to(progress, cancel), &cancel);
+    opened->model = Model::load(*device->device, opened->profile, opened->file, progress_to(progress, cancel), &cancel);
     opened->identity = std::make_unique<Grouping>(*opened->model, GroupPlan::identity(config));
     *model = opened.release();
   });

@@ -122,9 +122,8 @@ int convert(const ConvertOptions& options) {
                         .overwrite = options.force,
                         .dry_run = options.dry_run,
                         .without_tokenizer = options.without_tokenizer,
-                        .open_device = [&]() -> ConversionDevice {
-                          selftest::KernelNeeds needs = selftest::kernel_needs(
-                              ModelFile::open(locate_model(options.input)), CacheType::kF16, true);
+                        .open_device = [&](const ModelFile& file) -> ConversionDevice {
+                          auto needs = selftest::kernel_needs(file, CacheType::kF16, true);
                           needs.logits_compared = needs.calibrating = true;
                           opened.emplace(options.device, needs);
                           return {opened->device.get(), opened->profile};

@@ -143,7 +143,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
   ConversionDevice opened;
   std::vector<std::string> notes;
   if (budget || (needs_calibration(conversion.method) && !conversion.dry_run)) {
-    opened = conversion.open_device();
+    opened = conversion.open_device(file);
     job.device = opened.device;
     job.profile = opened.profile;
     Calibration calibration = calibration_for(conversion, file, outline, opened);

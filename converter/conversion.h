@@ -35,8 +35,8 @@ struct Conversion {
   bool overwrite = false;
   bool dry_run = false;
   bool without_tokenizer = false;
-  // Called at most once, and only for work that needs a device; what it returns must live until the end.
-  std::function<ConversionDevice()> open_device;
+  // Called at most once with the input, and only for work that needs a device; what it returns must live until the end.
+  std::function<ConversionDevice(const ModelFile&)> open_device;
   Progress progress = {};
   const CancelFlag* cancel = nullptr;
 };

@@ -57,7 +57,9 @@ TEST_F(OptionPagesTest, EveryCommandHasItsPageWithItsOptions) {
     EXPECT_NE(main_page.find("\\fB" + command + "\\fR\n"), std::string::npos);
     std::string page = text_of(pages() / "man1" / ("regroup-" + command + ".1"));
     for (std::size_t at = page.find("\\-"); at != page.npos; at = page.find("\\-", at)) page.erase(at, 1);
-    EXPECT_NE(page.find(".SH EXAMPLES\n.nf\nregroup " + command), std::string::npos) << page;
+    // The example of `replay` begins with the run that it replays.
+    EXPECT_NE(page.find(".SH EXAMPLES\n.nf\nregroup "), std::string::npos) << page;
+    EXPECT_NE(page.find("regroup " + command, page.find(".SH EXAMPLES")), std::string::npos) << page;
     const std::string help = run({command, "--help"}).out;
     const std::string options = help.substr(help.find("Options:"));
     for (const std::string& line_option : long_options(options)) {

@@ -26,11 +26,12 @@ fs::path own_file() {
   return dladdr(&kHere, &info) != 0 && info.dli_fname != nullptr ? fs::path(info.dli_fname) : fs::path();
 }
 
-// The program may stand in a build folder, or in bin/ beside share/regroup/ once installed; the library in lib/.
+// The program may stand in a build folder, or in bin/ beside share/regroup/ once installed; the library in lib/ (with
+// links followed: the loader finds /usr/lib by the name of /lib).
 fs::path bundled_model() {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  std::vector<fs::path> starts = {program.parent_path(), fs::absolute(own_file(), error).parent_path(),
+  std::vector<fs::path> starts = {program.parent_path(), fs::canonical(own_file(), error).parent_path(),
                                   fs::current_path(error)};
   for (fs::path folder : starts) {
     for (int up = 0; up < 6 && !folder.empty(); ++up) {

@@ -13,6 +13,7 @@
 
 #include "runtime/formats/panel_layout.h"
 #include "runtime/formats/weight_format.h"
+#include "runtime/selftest/sample_rows.h"
 
 namespace regroup::test {
 
@@ -28,31 +29,7 @@ std::vector<T> read_fixture(const std::string& name) {
   return values;
 }
 
-// Byte offsets of the halves in a block; every other byte of a block may have any value.
-inline std::vector<std::size_t> half_offsets(WeightFormat format) {
-  switch (format) {
-    case WeightFormat::kF16:
-    case WeightFormat::kQ8_0:
-    case WeightFormat::kQ4_0:
-    case WeightFormat::kQ5_0:
-      return {0};
-    case WeightFormat::kQ4_1:
-    case WeightFormat::kQ5_1:
-    case WeightFormat::kQ4_K:
-    case WeightFormat::kQ5_K:
-      return {0, 2};
-    case WeightFormat::kQ2_K:
-      return {80, 82};
-    case WeightFormat::kQ3_K:
-      return {108};
-    case WeightFormat::kQ6_K:
-      return {208};
-    case WeightFormat::kF32:
-    case WeightFormat::kBF16:
-      return {};
-  }
-  return {};
-}
+using selftest::half_offsets;
 
 // Random file bytes of a row. Halves are finite; one in four of them is subnormal. Floats and bfloat16
 // are finite and normal.

@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "runtime/ops/rope_store.h"
-#include "tests/formats/samples.h"
+#include "runtime/selftest/sample_rows.h"
 #include "tests/ops/profile_test.h"
 
 namespace regroup::test {
@@ -15,21 +15,6 @@ struct Case {
   bool bias = false;
   bool split = false;  // queries, keys and values as three products
   std::uint32_t position = 5;
-};
-
-class FloatRows : public RowSource {
- public:
-  FloatRows(WeightFormat format, std::uint32_t rows, std::uint32_t columns) {
-    std::mt19937 random(rows + columns);
-    for (std::uint32_t r = 0; r < rows; ++r) {
-      rows_.emplace_back(row_bytes(format, columns));
-      encode_row(format, noise(columns, static_cast<std::uint32_t>(random()), 0.1f), rows_.back());
-    }
-  }
-  std::span<const std::byte> row(std::uint32_t index) const override { return rows_.at(index); }
-
- private:
-  std::vector<std::vector<std::byte>> rows_;
 };
 
 class LinearRopeDeviceTest : public ProfileTest {
@@ -44,7 +29,7 @@ class LinearRopeDeviceTest : public ProfileTest {
   // One token's queries, keys and values, in one dispatch or in two for each product.
   Result compute(const KernelProfile& profile, WeightFormat format, const Case& c, bool together) {
     const std::uint32_t queries = c.query_heads * c.head_dim, keys = c.groups * c.head_dim, rows = queries + 2 * keys;
-    const FloatRows source(format, rows, kColumns);
+    const selftest::SampleMatrix source(format, rows, kColumns);
     const WeightMatrix whole =
         upload_matrix(device(), arena_, {format, rows, kColumns, profile.panel_rows}, source, "qkv");
     Buffer& x = upload_new(noise(kColumns, 3));

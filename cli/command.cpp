@@ -167,9 +167,10 @@ void GroupsChoice::add_method_options(CLI::App& command) {
 void GroupsChoice::add_calibration_options(CLI::App& command) {
   command.add_option("--calibrate", calibrate,
                      "text for methods that look at activations (default: text that the model writes itself)");
-  command.add_option("--calibration-tokens", calibration_tokens, "how much text they look at")
-      ->check(CLI::Range(2u, 1u << 24))
-      ->capture_default_str();
+  command
+      .add_option("--calibration-tokens", calibration_tokens,
+                  "how much text they look at (default: 10240; where weights are fitted up to 65536 for narrow models)")
+      ->check(CLI::Range(2u, 1u << 24));
 }
 
 std::optional<std::uint64_t> GroupsChoice::budget() const {

@@ -160,9 +160,10 @@ std::function<int()> add_convert(CLI::App& app) {
   command->add_option("--grouping", o.grouping, "which heads share a group: contiguous, measured, auto")
       ->capture_default_str();
   command->add_option("--calibrate", o.calibrate, "text file to calibrate on (default: text that the model writes)");
-  command->add_option("--calibration-tokens", o.size.tokens, "how many tokens of it")
-      ->check(CLI::Range(2u, 1u << 24))
-      ->capture_default_str();
+  command
+      ->add_option("--calibration-tokens", o.size.tokens,
+                   "how many tokens of it (default: 10240; where weights are fitted up to 65536 for narrow models)")
+      ->check(CLI::Range(2u, 1u << 24));
   command->add_option("--type", o.type,
                       "write all matrices as f32, f16, bf16, q8_0, q4_0 or q4_1 (default: as the source has them)");
   command->add_option("-s,--seed", o.seed, "seed of everything random")->capture_default_str();

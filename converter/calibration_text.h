@@ -22,12 +22,16 @@ struct CalibrationText {
 
 // How much text, and how it is cut.
 struct CalibrationSize {
-  std::uint32_t tokens = 10240;
+  std::uint32_t tokens = 0;               // 0: as many as default_tokens gives
   std::uint32_t sequence_length = 256;  // shortened to the model's context
+  bool fits_weights = false;              // for methods that fit weights to the text, not only closed forms
   double held_out_share = 0.125;        // at least one sequence
 
   // Whole sequences that `tokens` make, at least two. Throws kUsage when there would be fewer.
-  CalibrationText shape(std::uint32_t context_length) const;
+  CalibrationText shape(const ModelConfig& config) const;
+  // Fitting over-fits on few tokens, and narrow models cost little per token: they get more then. Rows of wide ones
+  // fill the buffers that every device has.
+  std::uint32_t default_tokens(const ModelConfig& config) const;
 };
 
 // Sequences of `text` spread evenly over it, each with BOS in front where the model asks for it. Throws kUsage when the

@@ -76,7 +76,9 @@ struct Calibration {
 // `opened` must outlive what is returned.
 Calibration calibration_for(const Conversion& conversion, const ModelFile& file, const ModelOutline& outline,
                             const ConversionDevice& opened) {
-  const CalibrationText shape = conversion.size.shape(outline.config.context_length);
+  CalibrationSize size = conversion.size;
+  size.fits_weights = fits_weights(conversion.method);
+  const CalibrationText shape = size.shape(outline.config);
   const std::string cut =
       fmt::format("{} tokens in sequences of {}, {} of {} held out", shape.sequences * shape.sequence_length,
                   shape.sequence_length, shape.held_out, shape.sequences);
@@ -89,13 +91,13 @@ Calibration calibration_for(const Conversion& conversion, const ModelFile& file,
       throw_error(ErrorCode::kUsage, "--calibrate: {} has no tokenizer to read a text with; leave --calibrate out",
                   file.path().string());
     }
-    const CalibrationText ready = calibration_from_text(*tokenizer, outline.config, text, conversion.size);
+    const CalibrationText ready = calibration_from_text(*tokenizer, outline.config, text, size);
     return {[ready] { return ready; }, fmt::format("text with SHA-256 {}, {}", hash.finish(), cut)};
   }
-  const auto sample = [&conversion, &file, &outline, &opened] {
+  const auto sample = [&conversion, &file, &outline, &opened, size] {
     const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
     const auto model = Model::load(*opened.device, opened.profile, file, conversion.progress, conversion.cancel);
-    return calibration_sampled(*model, first_token(file, tokenizer), conversion.size, conversion.seed,
+    return calibration_sampled(*model, first_token(file, tokenizer), size, conversion.seed,
                                conversion.progress, conversion.cancel);
   };
   return {sample, fmt::format("sampled from the model itself with seed {}, {}", conversion.seed, cut)};

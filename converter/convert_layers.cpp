@@ -39,6 +39,10 @@ bool needs_calibration(const std::string& method) {
   return method == kAutoMethod || merge_method_named(method).needs != MergeNeeds::kWeights;
 }
 
+bool fits_weights(const std::string& method) {
+  return method == kAutoMethod || merge_method_named(method).needs == MergeNeeds::kActivations;
+}
+
 void check_settings(const ModelFile& file, const ModelOutline& outline, const MergeSettings& settings) {
   const ModelConfig& config = outline.config;
   const MergeMethod* method = settings.method == kAutoMethod ? nullptr : &merge_method_named(settings.method);

@@ -45,6 +45,9 @@ struct MergedLayer {
 // Whether `method` ("auto" included) must be given calibration text.
 bool needs_calibration(const std::string& method);
 
+// Whether `method` ("auto" included) fits weights to that text.
+bool fits_weights(const std::string& method);
+
 // Whether any layer is to have fewer groups than it has.
 bool merges_any_layer(const ModelOutline& outline, const MergeSettings& settings);
 

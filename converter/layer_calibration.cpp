@@ -102,6 +102,12 @@ AttentionSettings LayerCalibration::settings() const {
   return {inputs_.source.rotary_dims, inputs_.source.scale, inputs_.window, inputs_.rope_table};
 }
 
+std::uint32_t LayerCalibration::least_squares_sequences() const {
+  constexpr std::uint32_t kLeastTokens = 10240, kTokensPerInput = 16;
+  const std::uint32_t tokens = std::max(kLeastTokens, kTokensPerInput * input_width_);
+  return std::min(fitted_sequences(), (tokens + length() - 1) / length());
+}
+
 std::uint32_t LayerCalibration::batch_sequences() const {
   const std::uint64_t limit = std::min(
       {kMaxSquareBytes, device().features().max_storage_buffer_range, device().features().max_allocation_bytes});

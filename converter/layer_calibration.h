@@ -73,6 +73,9 @@ class LayerCalibration {
   const CancelFlag* cancel() const { return cancel_; }
   std::uint32_t sequences() const { return inputs_.sequences; }
   std::uint32_t fitted_sequences() const { return inputs_.sequences - inputs_.held_out; }
+  // The first so many of the fitted ones are what least squares pass over, again and again: enough for what they solve
+  // for. Gradient descent takes all.
+  std::uint32_t least_squares_sequences() const;
   std::uint32_t length() const { return inputs_.sequence_length; }
   // d, and one more input that is always 1 where the layer has biases.
   std::uint32_t input_width() const { return input_width_; }

@@ -18,7 +18,7 @@ namespace regroup {
 namespace {
 
 // Raised when methods change what they make of the same input.
-constexpr int kRecipe = 1;
+constexpr int kRecipe = 2;
 
 // By which measure_damage judges layers; it needs calibration.
 constexpr std::string_view kBudgetMethod = "svd";
@@ -54,16 +54,18 @@ WeightFormat stored_format(const Model& model) {
 
 CalibrationText calibration_for(const LiveGrouping& job) {
   const ModelConfig& config = job.outline.config;
+  CalibrationSize size = job.calibration;
+  size.fits_weights = fits_weights(job.settings.method);
   if (job.calibration_text) {
     if (job.tokenizer == nullptr) {
       throw_error(ErrorCode::kUsage, "{} has no tokenizer, so that no text can be used for calibration",
                   job.file.path().string());
     }
-    return calibration_from_text(*job.tokenizer, config, *job.calibration_text, job.calibration);
+    return calibration_from_text(*job.tokenizer, config, *job.calibration_text, size);
   }
   std::uint32_t first = 0;
   if (job.tokenizer != nullptr) first = job.tokenizer->bos().value_or(job.tokenizer->eos().value_or(0));
-  return calibration_sampled(job.model, first, job.calibration, job.settings.seed, job.progress, job.cancel);
+  return calibration_sampled(job.model, first, size, job.settings.seed, job.progress, job.cancel);
 }
 
 // What an earlier run planned, if it is there and fits the model; at most a few numbers per layer are read.
@@ -155,7 +157,7 @@ std::vector<std::uint32_t> groups_for_budget(const LiveGrouping& job, std::uint6
   if (!job.cache_folder.empty()) {
     if (auto kept = kept_groups(job, path)) return *kept;
   }
-  const CalibrationText text = calibration_for(job);
+  const CalibrationText text = calibration_for(named);
   const auto options = measure_damage({.file = job.file,
                                        .outline = job.outline,
                                        .text = text,

@@ -16,12 +16,14 @@ namespace {
 
 // A start this close leaves nothing to win: the layer's output is right to 3 %.
 constexpr double kCloseEnough = 1e-3;
-// Work for one layer, and the steps that it is divided into.
-constexpr double kWorkFlops = 6e11;
-constexpr int kMostSteps = 300, kLeastSteps = 60, kWarmUpSteps = 10, kJudgements = 6;
+// Work for one layer, how often the text may be gone over (more over-fits), and the steps that this is divided into.
+constexpr double kWorkFlops = 1e12;
+constexpr std::uint32_t kMostPasses = 12;
+constexpr int kMostSteps = 500, kEnoughSteps = 300, kLeastSteps = 60, kWarmUpSteps = 10, kJudgements = 6;
 constexpr std::uint32_t kSequencesPerStep = 8, kSequencesPerStepOfLargeLayers = 4;
-// Of the root mean square of a matrix in whitened coordinates, falling to 0: the fit's result needs smaller steps.
-constexpr double kRateFromSvd = 0.02, kRateFromFit = 0.01;
+// Of the root mean square of a matrix in whitened coordinates, falling to 0: the fit's result needs smaller steps. On
+// a layer of the bundled model 300 steps from svd left 0.133 of the error at 0.02, 0.128 at 0.04.
+constexpr double kRateFromSvd = 0.04, kRateFromFit = 0.02;
 
 struct Start {
   AttentionLayer layer;
@@ -81,11 +83,12 @@ class Refinement {
       const double tokens = double{1} * sequences * calibration_.length();
       // Forward, and backward without the gradient of the inputs.
       const double flops = tokens * (5 * projections + 6 * attention);
-      return static_cast<int>(std::clamp(kWorkFlops / flops, double{kLeastSteps}, double{kMostSteps}));
+      const double passes = double{1} * kMostPasses * calibration_.fitted_sequences() / sequences;
+      return static_cast<int>(std::clamp(std::min(kWorkFlops / flops, passes), double{kLeastSteps}, double{kMostSteps}));
     };
     const std::uint32_t most = std::min(calibration_.fitted_sequences(), calibration_.batch_sequences());
     sequences_ = std::min(most, kSequencesPerStep);
-    if (steps_of(sequences_) < kMostSteps) sequences_ = std::min(most, kSequencesPerStepOfLargeLayers);
+    if (steps_of(sequences_) < kEnoughSteps) sequences_ = std::min(most, kSequencesPerStepOfLargeLayers);
     steps_ = steps_of(sequences_);
   }
 

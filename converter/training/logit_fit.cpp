@@ -48,14 +48,14 @@ LogitFit::LogitFit(LayerCalibration& calibration, const WhitenedInputs& inputs, 
       settings_(calibration.settings()),
       factors_(std::move(factors)),
       arena_(calibration.device(), MemoryUse::kDevice, "logit fit") {
-  const std::uint32_t length = calibration.length(), tokens = calibration.fitted_sequences() * length;
+  const std::uint32_t length = calibration.length(), tokens = calibration.least_squares_sequences() * length;
   const SequenceShape whole = calibration.batch_shape(kv_heads);
   const std::uint32_t source_heads = teacher.kv_heads, columns = inputs.columns();
   REGROUP_CHECK(factors_.size() == teacher.query_heads);
-  for (std::uint32_t first = 0; first < calibration.fitted_sequences(); first += whole.sequences) {
+  for (std::uint32_t first = 0; first < calibration.least_squares_sequences(); first += whole.sequences) {
     Batch batch{first * length, whole, whole};
     batch.student.sequences = batch.teacher.sequences =
-        std::min(whole.sequences, calibration.fitted_sequences() - first);
+        std::min(whole.sequences, calibration.least_squares_sequences() - first);
     batch.teacher.kv_heads = source_heads;
     batches_.push_back(batch);
   }
@@ -87,7 +87,7 @@ LogitFit::LogitFit(LayerCalibration& calibration, const WhitenedInputs& inputs, 
   CommandList list(device);
   AttentionProducts products(list, calibration.profile());
   SequenceShape all = whole;
-  all.sequences = calibration.fitted_sequences();
+  all.sequences = calibration.least_squares_sequences();
   products.project(calibration.teacher_inputs(), on_device.query, teacher_queries_, tokens);
   products.project(calibration.teacher_inputs(), on_device.key, teacher_keys_, tokens);
   products.rotate(all, teacher_queries_, all.query_heads, settings_.rope_table, settings_.rotary_dims);
@@ -112,7 +112,7 @@ void LogitFit::project(const WeightRows& weights, const DeviceWeights& on_device
                        std::uint32_t heads) {
   upload_weights(calibration_.device(), weights, on_device);
   SequenceShape all = batches_.front().student;
-  all.sequences = calibration_.fitted_sequences();
+  all.sequences = calibration_.least_squares_sequences();
   CommandList list(calibration_.device());
   AttentionProducts products(list, calibration_.profile());
   products.project(inputs_.rows(), on_device, rows, all.tokens());
@@ -122,7 +122,7 @@ void LogitFit::project(const WeightRows& weights, const DeviceWeights& on_device
 
 void LogitFit::record_queries(CommandList& list, bool against_teacher) {
   AttentionProducts products(list, calibration_.profile());
-  const float mean = 1.0f / static_cast<float>(calibration_.fitted_sequences() * calibration_.length());
+  const float mean = 1.0f / static_cast<float>(calibration_.least_squares_sequences() * calibration_.length());
   for (const Batch& batch : batches_) {
     const SequenceShape& s = batch.student;
     const Activations x = rows_from(inputs_.rows(), batch.first_token), keys = rows_from(keys_, batch.first_token);
@@ -141,7 +141,7 @@ void LogitFit::record_queries(CommandList& list, bool against_teacher) {
 
 void LogitFit::record_keys(CommandList& list, bool against_teacher) {
   AttentionProducts products(list, calibration_.profile());
-  const float mean = 1.0f / static_cast<float>(calibration_.fitted_sequences() * calibration_.length());
+  const float mean = 1.0f / static_cast<float>(calibration_.least_squares_sequences() * calibration_.length());
   for (const Batch& batch : batches_) {
     const SequenceShape& s = batch.student;
     const Activations x = rows_from(inputs_.rows(), batch.first_token),
@@ -161,7 +161,7 @@ void LogitFit::record_keys(CommandList& list, bool against_teacher) {
 WeightRows LogitFit::queries(const StudentLayer& student, int iterations, double ridge) {
   Device& device = calibration_.device();
   const SequenceShape& s = batches_.front().student;
-  const std::uint32_t tokens = calibration_.fitted_sequences() * s.length;
+  const std::uint32_t tokens = calibration_.least_squares_sequences() * s.length;
   project(student.key, key_, keys_, s.kv_heads);
   const Eigen::VectorXd of_keys =
       row_energies(downloaded(device, keys_, tokens), s.length, s.head_dim, settings_.rotary_dims, true);
@@ -194,7 +194,7 @@ WeightRows LogitFit::queries(const StudentLayer& student, int iterations, double
 WeightRows LogitFit::keys(const StudentLayer& student, int iterations, double ridge) {
   Device& device = calibration_.device();
   const SequenceShape& s = batches_.front().student;
-  const std::uint32_t tokens = calibration_.fitted_sequences() * s.length;
+  const std::uint32_t tokens = calibration_.least_squares_sequences() * s.length;
   project(student.query, query_, queries_, s.query_heads);
   const Eigen::VectorXd of_queries =
       row_energies(downloaded(device, queries_, tokens), s.length, s.head_dim, settings_.rotary_dims, false);

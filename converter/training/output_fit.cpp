@@ -14,11 +14,11 @@ OutputFit::OutputFit(LayerCalibration& calibration, const WhitenedInputs& inputs
       inputs_(inputs),
       settings_(calibration.settings()),
       arena_(calibration.device(), MemoryUse::kDevice, "output fit") {
-  const std::uint32_t length = calibration.length(), tokens = calibration.fitted_sequences() * length;
+  const std::uint32_t length = calibration.length(), tokens = calibration.least_squares_sequences() * length;
   const SequenceShape whole = calibration.batch_shape(kv_heads);
-  for (std::uint32_t first = 0; first < calibration.fitted_sequences(); first += whole.sequences) {
+  for (std::uint32_t first = 0; first < calibration.least_squares_sequences(); first += whole.sequences) {
     Batch batch{first * length, whole};
-    batch.shape.sequences = std::min(whole.sequences, calibration.fitted_sequences() - first);
+    batch.shape.sequences = std::min(whole.sequences, calibration.least_squares_sequences() - first);
     batches_.push_back(batch);
   }
   const auto rows = [&](std::uint32_t count, std::uint32_t width, std::string_view name) {
@@ -51,7 +51,7 @@ OutputFit::OutputFit(LayerCalibration& calibration, const WhitenedInputs& inputs
   CommandList list(device);
   AttentionProducts products(list, calibration.profile());
   SequenceShape all = whole;
-  all.sequences = calibration.fitted_sequences();
+  all.sequences = calibration.least_squares_sequences();
   products.project(inputs.rows(), query, queries_, tokens);
   products.project(inputs.rows(), key, keys_, tokens);
   products.rotate(all, queries_, all.query_heads, settings_.rope_table, settings_.rotary_dims);
@@ -72,7 +72,7 @@ WeightRows OutputFit::output(const StudentLayer& student, double ridge) {
   upload_weights(device, student.value, value_);
   CommandList list(device);
   AttentionProducts products(list, calibration_.profile());
-  const float mean = 1.0f / static_cast<float>(calibration_.fitted_sequences() * calibration_.length());
+  const float mean = 1.0f / static_cast<float>(calibration_.least_squares_sequences() * calibration_.length());
   for (const Batch& batch : batches_) {
     const SequenceShape& s = batch.shape;
     const float keep = &batch == &batches_[0] ? 0.0f : 1.0f;
@@ -96,7 +96,7 @@ WeightRows OutputFit::output(const StudentLayer& student, double ridge) {
 
 void OutputFit::record_values(CommandList& list, bool against_target) {
   AttentionProducts products(list, calibration_.profile());
-  const float mean = 1.0f / static_cast<float>(calibration_.fitted_sequences() * calibration_.length());
+  const float mean = 1.0f / static_cast<float>(calibration_.least_squares_sequences() * calibration_.length());
   for (const Batch& batch : batches_) {
     const SequenceShape& s = batch.shape;
     const Activations x = rows_from(inputs_.rows(), batch.first_token);

@@ -64,8 +64,8 @@ struct DeviceChoice {
 // --groups, --method, --calibrate, --calibration-tokens
 struct GroupsChoice {
   std::string groups, method = "mean";
-  std::uint64_t seed = 0;  // of the method random
-  std::string calibrate;   // a text file; empty: text sampled from the model
+  std::uint64_t seed = 0;                // of the method random
+  std::string calibrate;                 // a text file; empty: text sampled from the model
   std::uint32_t calibration_tokens = 0;  // 0: as many as CalibrationSize chooses
 
   void add_options(CLI::App& command);

@@ -20,23 +20,6 @@ bool has_rotary_rows(Role role) {
   return role == Role::kQuery || role == Role::kKey || role == Role::kQueryBias || role == Role::kKeyBias;
 }
 
-WeightRows read_matrix(const FileTensor& tensor) {
-  WeightRows rows(static_cast<Eigen::Index>(tensor.rows()), static_cast<Eigen::Index>(tensor.columns()));
-  const std::size_t bytes = row_bytes(tensor.format, tensor.columns());
-  for (std::uint64_t r = 0; r < tensor.rows(); ++r) {
-    decode_row(tensor.format, tensor.bytes.subspan(r * bytes, bytes),
-               {rows.row(static_cast<Eigen::Index>(r)).data(), tensor.columns()});
-  }
-  return rows;
-}
-
-Eigen::VectorXf read_vector(const FileTensor* tensor) {
-  if (tensor == nullptr) return {};
-  Eigen::VectorXf values(static_cast<Eigen::Index>(tensor->elements()));
-  decode_row(tensor->format, tensor->bytes, {values.data(), tensor->elements()});
-  return values;
-}
-
 // Rows from the half-split order into the interleaved one.
 template <typename Rows>
 void interleave(const AttentionLayer& layer, Rows& rows) {
@@ -76,6 +59,23 @@ const Eigen::VectorXf* bias_of(const AttentionLayer& layer, Role role) {
 }
 
 }  // namespace
+
+WeightRows read_matrix(const FileTensor& tensor) {
+  WeightRows rows(static_cast<Eigen::Index>(tensor.rows()), static_cast<Eigen::Index>(tensor.columns()));
+  const std::size_t bytes = row_bytes(tensor.format, tensor.columns());
+  for (std::uint64_t r = 0; r < tensor.rows(); ++r) {
+    decode_row(tensor.format, tensor.bytes.subspan(r * bytes, bytes),
+               {rows.row(static_cast<Eigen::Index>(r)).data(), tensor.columns()});
+  }
+  return rows;
+}
+
+Eigen::VectorXf read_vector(const FileTensor* tensor) {
+  if (tensor == nullptr) return {};
+  Eigen::VectorXf values(static_cast<Eigen::Index>(tensor->elements()));
+  decode_row(tensor->format, tensor->bytes, {values.data(), tensor->elements()});
+  return values;
+}
 
 AttentionLayer read_keys_and_values(const TensorTable& table, const ModelConfig& config, std::uint32_t layer) {
   AttentionLayer out;

@@ -11,6 +11,10 @@
 
 namespace regroup {
 
+// One tensor decoded to floats. A vector that is not there is empty.
+WeightRows read_matrix(const FileTensor& tensor);
+Eigen::VectorXf read_vector(const FileTensor* tensor);
+
 // Decoded to floats, Q and K rows (and their biases) in interleaved order whatever the file has.
 AttentionLayer read_attention_layer(const TensorTable& table, const ModelConfig& config, std::uint32_t layer);
 

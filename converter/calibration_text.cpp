@@ -25,7 +25,7 @@ std::vector<std::uint32_t> judging_last(std::uint32_t sequences, std::uint32_t h
 // Sequences that are sampled together: each reading of the weights serves all of them, their caches stay small.
 std::uint32_t sequences_at_once(const ModelConfig& config, const CalibrationText& shape) {
   constexpr std::uint64_t kCacheBytes = std::uint64_t{128} << 20;
-  constexpr std::uint64_t kMost = 32;
+  constexpr std::uint64_t kMost = 128;
   std::vector<std::uint32_t> groups;
   for (const LayerConfig& layer : config.layers) groups.push_back(layer.kv_heads);
   const std::uint64_t bytes = kv_bytes_per_token(config, groups, CacheType::kF16) * shape.sequence_length;
@@ -36,11 +36,11 @@ std::uint32_t sequences_at_once(const ModelConfig& config, const CalibrationText
 }  // namespace
 
 std::uint32_t CalibrationSize::default_tokens(const ModelConfig& config) const {
-  // One attention layer of the bundled model (hidden 256), refined on 9k and 61k tokens: 0.163 and 0.133 of its output's
-  // energy stay wrong on other text.
+  // One attention layer of the bundled model (hidden 256), refined on 9k and 61k tokens: 0.163 and 0.133 of its
+  // output's energy stay wrong on other text.
   constexpr std::uint64_t kMost = 65536, kUsual = 10240;
   constexpr std::uint64_t kWork = std::uint64_t{1} << 32;  // a token's cost grows with the square of the width
-  constexpr std::uint64_t kFloatsOfABuffer = 1u << 25;  // 128 MiB, the range that every device binds
+  constexpr std::uint64_t kFloatsOfABuffer = 1u << 25;     // 128 MiB, the range that every device binds
   const std::uint64_t width = std::max(config.hidden, 1u);
   const std::uint64_t wanted = fits_weights ? std::clamp(kWork / (width * width), kUsual, kMost) : kUsual;
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(std::min(wanted, kFloatsOfABuffer / width), 512));
@@ -48,7 +48,7 @@ std::uint32_t CalibrationSize::default_tokens(const ModelConfig& config) const {
 
 CalibrationText CalibrationSize::shape(const ModelConfig& config) const {
   CalibrationText text;
-  const std::uint32_t wanted = tokens > 0 ? tokens : default_tokens(config);
+  const std::uint32_t wanted = std::min(tokens > 0 ? tokens : default_tokens(config), most_tokens);
   text.sequence_length = std::min(sequence_length, config.context_length);
   text.sequences = wanted / std::max(text.sequence_length, 1u);
   if (text.sequences < 2) {
@@ -58,6 +58,23 @@ CalibrationText CalibrationSize::shape(const ModelConfig& config) const {
   const auto share = static_cast<std::uint32_t>(std::lround(text.sequences * held_out_share));
   text.held_out = std::clamp(share, 1u, text.sequences - 1);
   return text;
+}
+
+std::uint32_t most_calibration_tokens(const Device& device, const ModelConfig& config) {
+  const std::uint64_t bytes =
+      std::min(device.features().max_storage_buffer_range, device.features().max_allocation_bytes);
+  // Rows of inputs are padded to blocks of 32, and longer by a chunk of four where there are biases.
+  const std::uint64_t inputs = std::max((config.hidden + 31) / 32 * 32, config.hidden + 4);
+  const std::uint64_t row = std::max<std::uint64_t>(inputs, config.query_columns());
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(bytes / (4 * row), std::numeric_limits<std::int32_t>::max()));
+}
+
+std::optional<std::string> cut_remark(const CalibrationSize& size) {
+  if (size.tokens <= size.most_tokens) return std::nullopt;
+  return fmt::format(
+      "--calibration-tokens {}: layers are calibrated on {} of them, as many as one buffer of this device holds",
+      size.tokens, size.most_tokens);
 }
 
 CalibrationText calibration_from_text(const Tokenizer& tokenizer, const ModelConfig& config, std::string_view text,

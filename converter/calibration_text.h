@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,10 +25,12 @@ struct CalibrationText {
 
 // How much text, and how it is cut.
 struct CalibrationSize {
-  std::uint32_t tokens = 0;               // 0: as many as default_tokens gives
+  std::uint32_t tokens = 0;             // 0: as many as default_tokens gives
   std::uint32_t sequence_length = 256;  // shortened to the model's context
-  bool fits_weights = false;              // for methods that fit weights to the text, not only closed forms
+  bool fits_weights = false;            // for methods that fit weights to the text, not only closed forms
   double held_out_share = 0.125;        // at least one sequence
+  // What one buffer of a device holds, see most_calibration_tokens(); more is cut to it.
+  std::uint32_t most_tokens = std::numeric_limits<std::uint32_t>::max();
 
   // Whole sequences that `tokens` make, at least two. Throws kUsage when there would be fewer.
   CalibrationText shape(const ModelConfig& config) const;
@@ -33,6 +38,11 @@ struct CalibrationSize {
   // fill the buffers that every device has.
   std::uint32_t default_tokens(const ModelConfig& config) const;
 };
+
+// As many as one buffer of `device` holds the activations of: layers are fitted to whole streams of them.
+std::uint32_t most_calibration_tokens(const Device& device, const ModelConfig& config);
+// In words, where that is less than was asked for.
+std::optional<std::string> cut_remark(const CalibrationSize& size);
 
 // Sequences of `text` spread evenly over it, each with BOS in front where the model asks for it. Throws kUsage when the
 // text has too few tokens for two sequences; takes fewer sequences than asked for where it has too few for all.

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "converter/budget.h"
+#include "converter/joint_refinement.h"
 #include "converter/measure_damage.h"
 #include "runtime/core/error.h"
 #include "runtime/core/sha256.h"
@@ -68,16 +69,25 @@ std::uint32_t first_token(const ModelFile& file, const std::optional<Tokenizer>&
   return 0;
 }
 
+// Sampled sequences have seeds from the conversion's on: another text's are far from them.
+constexpr std::uint64_t kOtherText = std::uint64_t{1} << 32;
+
 struct Calibration {
   std::function<CalibrationText()> make_text;
   std::string origin;
 };
 
+// Of the text for the layers one by one.
+CalibrationSize layer_size(const Conversion& conversion, const ModelConfig& config, const Device& device) {
+  CalibrationSize size = conversion.size;
+  size.most_tokens = most_calibration_tokens(device, config);
+  size.fits_weights = fits_weights(conversion.method);
+  return size;
+}
+
 // `opened` must outlive what is returned.
 Calibration calibration_for(const Conversion& conversion, const ModelFile& file, const ModelOutline& outline,
-                            const ConversionDevice& opened) {
-  CalibrationSize size = conversion.size;
-  size.fits_weights = fits_weights(conversion.method);
+                            const ConversionDevice& opened, const CalibrationSize& size, std::uint64_t seed) {
   const CalibrationText shape = size.shape(outline.config);
   const std::string cut =
       fmt::format("{} tokens in sequences of {}, {} of {} held out", shape.sequences * shape.sequence_length,
@@ -94,13 +104,13 @@ Calibration calibration_for(const Conversion& conversion, const ModelFile& file,
     const CalibrationText ready = calibration_from_text(*tokenizer, outline.config, text, size);
     return {[ready] { return ready; }, fmt::format("text with SHA-256 {}, {}", hash.finish(), cut)};
   }
-  const auto sample = [&conversion, &file, &outline, &opened, size] {
+  const auto sample = [&conversion, &file, &outline, &opened, size, seed] {
     const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
     const auto model = Model::load(*opened.device, opened.profile, file, conversion.progress, conversion.cancel);
-    return calibration_sampled(*model, first_token(file, tokenizer), size, conversion.seed,
-                               conversion.progress, conversion.cancel);
+    return calibration_sampled(*model, first_token(file, tokenizer), size, seed, conversion.progress,
+                               conversion.cancel);
   };
-  return {sample, fmt::format("sampled from the model itself with seed {}, {}", conversion.seed, cut)};
+  return {sample, fmt::format("sampled from the model itself with seed {}, {}", seed, cut)};
 }
 
 // Groups per layer that lose least within the budget. `notes` gets a line for the user.
@@ -148,7 +158,9 @@ ConversionResult run_conversion(const Conversion& conversion) {
     opened = conversion.open_device(file);
     job.device = opened.device;
     job.profile = opened.profile;
-    Calibration calibration = calibration_for(conversion, file, outline, opened);
+    const CalibrationSize size = layer_size(conversion, config, *opened.device);
+    if (auto remark = cut_remark(size)) notes.push_back(std::move(*remark));
+    Calibration calibration = calibration_for(conversion, file, outline, opened, size, conversion.seed);
     if (budget) {
       const CalibrationText text = calibration.make_text();
       job.settings.groups = plan_budget(*budget, job, text, opened, notes);
@@ -158,6 +170,13 @@ ConversionResult run_conversion(const Conversion& conversion) {
     if (needs_calibration(conversion.method)) {
       job.make_text = calibration.make_text;
       job.text_origin = calibration.origin;
+      if (refines_jointly(file, outline, job.settings)) {
+        const Calibration joint =
+            calibration_for(conversion, file, outline, opened, joint_size(config, job.settings, conversion.size),
+                            conversion.seed + kOtherText);
+        job.make_joint_text = joint.make_text;
+        job.text_origin += "; for all layers together " + joint.origin;
+      }
     }
   }
   ConversionResult result{.config = config,

@@ -12,6 +12,7 @@
 #include "converter/checkpoint/hugging_face_config.h"
 #include "converter/checkpoint/side_files.h"
 #include "converter/checkpoint/write_checkpoint.h"
+#include "converter/joint_refinement.h"
 #include "converter/merge.h"
 #include "converter/source_checksum.h"
 #include "converter/state_folder.h"
@@ -121,6 +122,43 @@ std::string state_key(const ConvertCheckpoint& job, const std::string& sha256) {
   return key.dump();
 }
 
+// Refines all layers of `state` together and leaves them in `joint`; nothing to do where an earlier run did. Returns
+// what came of it, in words.
+std::optional<std::string> refine_into(const ConvertCheckpoint& job, const StateFolder& state,
+                                       const StateFolder& joint) {
+  std::vector<MergedLayer> layers;
+  bool finished = true;
+  for (std::uint32_t l = 0; l < job.outline.config.layer_count(); ++l) {
+    finished = finished && joint.has_layer(l);
+    auto layer = state.load_layer(l);
+    if (!layer) {
+      throw_error(ErrorCode::kFailed, "the finished layer {} is gone from '{}'; run the same command again", l,
+                  escaped(state.path().string()));
+    }
+    layers.push_back(std::move(*layer));
+  }
+  if (finished) return std::nullopt;
+  auto text = joint.load_text();
+  if (!text) {
+    text = job.make_joint_text();
+    joint.save_text(*text);
+  }
+  const JointOutcome outcome = refine_jointly({.device = *job.device,
+                                               .profile = job.profile,
+                                               .file = job.source,
+                                               .outline = job.outline,
+                                               .text = *text,
+                                               .seed = job.settings.seed,
+                                               .progress = job.progress,
+                                               .cancel = job.cancel},
+                                              layers);
+  for (const MergedLayer& layer : layers) joint.save_layer(layer);
+  return fmt::format(
+      "all layers refined together on {} tokens: divergence from the original {:.3f} -> {:.3f} nats per token of text "
+      "that nothing was fitted to; the layers' errors are those before",
+      text->tokens.size(), outcome.before, outcome.after);
+}
+
 }  // namespace
 
 CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
@@ -188,7 +226,7 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   }
 
   report.layers = lines_of(job);
-  std::optional<StateFolder> state;
+  std::optional<StateFolder> state, joint;
   if (!merges_while_writing(job)) {
     state.emplace(job.target.string() + ".regroup-state", state_key(job, sha256));
     ConvertLayers layers{.file = job.source, .outline = job.outline, .settings = job.settings};
@@ -214,6 +252,10 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
     layers.progress = job.progress;
     layers.cancel = job.cancel;
     convert_layers(layers);
+    if (job.make_joint_text && merges_any_layer(job.outline, job.settings)) {
+      joint.emplace(state->path() / "joint", state_key(job, sha256));
+      if (auto note = refine_into(job, *state, *joint)) report.notes.push_back(std::move(*note));
+    }
   }
 
   Provenance provenance{.source_name = job.source.path().filename().string(),
@@ -246,10 +288,11 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   }
   write.merged_layer = [&](std::uint32_t l) -> AttentionLayer {
     if (state) {
-      auto layer = state->load_layer(l);
+      const StateFolder& finished = joint ? *joint : *state;
+      auto layer = finished.load_layer(l);
       if (!layer) {
         throw_error(ErrorCode::kFailed, "the finished layer {} is gone from '{}'; run the same command again", l,
-                    escaped(state->path().string()));
+                    escaped(finished.path().string()));
       }
       return std::move(layer->attention);
     }

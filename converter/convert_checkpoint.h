@@ -26,6 +26,8 @@ struct ConvertCheckpoint {
   bool without_tokenizer = false;  // goes on where the source's tokenizer files are incomplete
   // Empty for methods that need no calibration. Called once, and not at all where an earlier run left its tokens.
   std::function<CalibrationText()> make_text = {};
+  // The text for refining all layers together, where `auto` does that (refines_jointly); empty: it does not.
+  std::function<CalibrationText()> make_joint_text = {};
   std::string text_origin = {};  // in words, exact: it stands in the file, and finished layers are kept by it
   Device* device = nullptr;
   KernelProfile profile = {};

@@ -120,7 +120,9 @@ std::uint32_t LayerCalibration::batch_sequences() const {
         "fit one buffer: use shorter sequences",
         source().query_heads, length(), bytes >> 20, limit >> 20);
   }
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(sequences(), limit / bytes));
+  // Of wide heads over short sequences, queries are what takes most.
+  const std::uint64_t widest = std::max(bytes, std::uint64_t{4} * one.tokens() * one.query_width());
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(limit / widest, 1, sequences()));
 }
 
 SequenceShape LayerCalibration::batch_shape(std::uint32_t kv_heads) const {

@@ -56,6 +56,8 @@ CalibrationText calibration_for(const LiveGrouping& job) {
   const ModelConfig& config = job.outline.config;
   CalibrationSize size = job.calibration;
   size.fits_weights = fits_weights(job.settings.method);
+  size.most_tokens = most_calibration_tokens(job.model.device(), config);
+  if (const auto remark = cut_remark(size); remark && job.remark) job.remark(*remark);
   if (job.calibration_text) {
     if (job.tokenizer == nullptr) {
       throw_error(ErrorCode::kUsage, "{} has no tokenizer, so that no text can be used for calibration",

@@ -84,7 +84,8 @@ class Refinement {
       // Forward, and backward without the gradient of the inputs.
       const double flops = tokens * (5 * projections + 6 * attention);
       const double passes = double{1} * kMostPasses * calibration_.fitted_sequences() / sequences;
-      return static_cast<int>(std::clamp(std::min(kWorkFlops / flops, passes), double{kLeastSteps}, double{kMostSteps}));
+      return static_cast<int>(
+          std::clamp(std::min(kWorkFlops / flops, passes), double{kLeastSteps}, double{kMostSteps}));
     };
     const std::uint32_t most = std::min(calibration_.fitted_sequences(), calibration_.batch_sequences());
     sequences_ = std::min(most, kSequencesPerStep);

@@ -95,14 +95,33 @@ void AttentionPass::allocate_backward() {
 
 void AttentionPass::backward(CommandList& list, const DeviceAttention& w, const Activations& x, const Activations& dy,
                              const DeviceAttention& gradients, std::uint32_t sequences, float alpha, float beta) {
+  record_backward(list, w, x, dy, {&gradients, nullptr, alpha, beta}, sequences);
+}
+
+void AttentionPass::backward_to_inputs(CommandList& list, const DeviceAttention& w, const Activations& x,
+                                       const Activations& dy, const DeviceAttention* gradients, const Activations& dx,
+                                       std::uint32_t sequences) {
+  record_backward(list, w, x, dy, {gradients, &dx}, sequences);
+}
+
+void AttentionPass::record_backward(CommandList& list, const DeviceAttention& w, const Activations& x,
+                                    const Activations& dy, const Gradients& to, std::uint32_t sequences) {
   allocate_backward();
   const SequenceShape s = of(sequences);
   const std::uint32_t tokens = s.tokens();
   AttentionProducts products(list, profile_);
-  products.weight_gradient(dy, heads, gradients.output, tokens, alpha, beta);
+  // The gradient of a projection of x, passed on to the projection's weights and to x.
+  const auto pass_on = [&](const Activations& gradient, const DeviceWeights& matrix,
+                           DeviceWeights DeviceAttention::*member, bool first) {
+    if (to.weights != nullptr) {
+      products.weight_gradient(gradient, x, to.weights->*member, tokens, to.alpha, to.beta);
+    }
+    if (to.inputs != nullptr) products.project_back(gradient, matrix, *to.inputs, tokens, 1, first ? 0.0f : 1.0f);
+  };
+  if (to.weights != nullptr) products.weight_gradient(dy, heads, to.weights->output, tokens, to.alpha, to.beta);
   products.project_back(dy, w.output, heads_gradient_, tokens);
   products.scatter(s, weights, heads_gradient_, kv_gradient_);
-  products.weight_gradient(kv_gradient_, x, gradients.value, tokens, alpha, beta);
+  pass_on(kv_gradient_, w.value, &DeviceAttention::value, true);
   // Through the softmax: gradient of the weights, then of the logits.
   products.pair(s, heads_gradient_, values, weights_gradient_, 1);
   products.softmax_backward(s, weights, weights_gradient_);
@@ -111,8 +130,8 @@ void AttentionPass::backward(CommandList& list, const DeviceAttention& w, const 
   // A rotation's gradient turns back.
   products.rotate(s, queries_gradient_, s.query_heads, settings_.rope_table, settings_.rotary_dims, true);
   products.rotate(s, kv_gradient_, s.kv_heads, settings_.rope_table, settings_.rotary_dims, true);
-  products.weight_gradient(queries_gradient_, x, gradients.query, tokens, alpha, beta);
-  products.weight_gradient(kv_gradient_, x, gradients.key, tokens, alpha, beta);
+  pass_on(queries_gradient_, w.query, &DeviceAttention::query, false);
+  pass_on(kv_gradient_, w.key, &DeviceAttention::key, false);
 }
 
 }  // namespace regroup

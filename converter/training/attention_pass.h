@@ -44,6 +44,10 @@ class AttentionPass {
   // forward over the same sequences. dy: [tokens, d]
   void backward(CommandList& list, const DeviceAttention& weights, const Activations& x, const Activations& dy,
                 const DeviceAttention& gradients, std::uint32_t sequences, float alpha = 1, float beta = 0);
+  // Records the gradients of the inputs, and of the weights where `gradients` are given. dx: [tokens, I]
+  void backward_to_inputs(CommandList& list, const DeviceAttention& weights, const Activations& x,
+                          const Activations& dy, const DeviceAttention* gradients, const Activations& dx,
+                          std::uint32_t sequences);
 
   // What a forward leaves: rotated queries and keys, values, each head's output [tokens, ...], weights [S, H, T, T].
   Activations queries, keys, values, heads;
@@ -52,8 +56,16 @@ class AttentionPass {
   const SequenceShape& shape() const { return shape_; }
 
  private:
+  // Where gradients go; null: nobody asks for these.
+  struct Gradients {
+    const DeviceAttention* weights = nullptr;
+    const Activations* inputs = nullptr;
+    float alpha = 1, beta = 0;  // of the weights'
+  };
   SequenceShape of(std::uint32_t sequences) const;
   void allocate_backward();
+  void record_backward(CommandList& list, const DeviceAttention& weights, const Activations& x, const Activations& dy,
+                       const Gradients& to, std::uint32_t sequences);
 
   Device& device_;
   const KernelProfile& profile_;

@@ -3,7 +3,10 @@
 
 #include "runtime/ops/adam.h"
 #include "runtime/ops/causal_softmax.h"
+#include "runtime/ops/divergence_backward.h"
+#include "runtime/ops/gate_backward.h"
 #include "runtime/ops/matrix_product.h"
+#include "runtime/ops/norm_backward.h"
 #include "runtime/ops/rotate_rows.h"
 #include "runtime/ops/row_error.h"
 #include "runtime/selftest/check.h"
@@ -165,6 +168,83 @@ void check_adam(CheckRun& run) {
   run.near(run.read<float>(weights, kCount), w, 1e-6, 1e-5);
 }
 
+// Straight from the derivative of x_i r gain_i, r = 1 / sqrt(mean of x^2 + epsilon).
+void check_norm_backward(CheckRun& run) {
+  constexpr std::uint32_t kRows = 9, kColumns = 65, kStride = 68;
+  constexpr double kEpsilon = 1e-3;
+  const std::vector<float> x = noise(kRows * kStride, 1), dy = noise(kRows * kStride, 2), gain = noise(kStride, 3);
+  const std::vector<float> before = noise(kRows * kStride, 4);
+  Buffer& dx = run.upload(before);
+  run.run(NormBackward{.x = {run.upload(x), 0, kStride},
+                       .dy = {run.upload(dy), 0, kStride},
+                       .gain = run.upload(gain),
+                       .dx = {dx, 0, kStride},
+                       .columns = kColumns,
+                       .rows = kRows,
+                       .epsilon = static_cast<float>(kEpsilon)});
+  std::vector<double> expected(before.begin(), before.end());
+  for (std::uint32_t t = 0; t < kRows; ++t) {
+    double square = 0, along = 0;
+    for (std::uint32_t i = 0; i < kColumns; ++i) {
+      const double value = x[t * kStride + i];
+      square += value * value;
+      along += double{gain[i]} * dy[t * kStride + i] * value;
+    }
+    const double r = 1 / std::sqrt(square / kColumns + kEpsilon);
+    for (std::uint32_t i = 0; i < kColumns; ++i) {
+      const std::size_t at = t * kStride + i;
+      expected[at] += r * gain[i] * dy[at] - x[at] * r * r * r * along / kColumns;
+    }
+  }
+  run.near(run.read<float>(dx, expected.size()), expected, 1e-4, 1e-5);
+}
+
+void check_gate_backward(CheckRun& run) {
+  constexpr std::uint32_t kTokens = 3, kColumns = 132;
+  const std::vector<float> gate = noise(kTokens * kColumns, 1), up = noise(gate.size(), 2), dy = noise(gate.size(), 3);
+  Buffer& gate_buffer = run.upload(gate);
+  Buffer& up_buffer = run.upload(up);
+  run.run(GateBackward{.gate = {gate_buffer, 0, kColumns},
+                       .up = {up_buffer, 0, kColumns},
+                       .dy = {run.upload(dy), 0, kColumns},
+                       .columns = kColumns,
+                       .tokens = kTokens});
+  std::vector<double> of_gate, of_up;
+  for (std::size_t i = 0; i < gate.size(); ++i) {
+    const double z = gate[i], share = 1 / (1 + std::exp(-z));
+    of_gate.push_back(double{dy[i]} * up[i] * (share + z * share * (1 - share)));
+    of_up.push_back(dy[i] * z * share);
+  }
+  run.near(run.read<float>(gate_buffer, gate.size()), of_gate, 2e-5, 1e-5);
+  run.near(run.read<float>(up_buffer, up.size()), of_up, 1e-5, 1e-5);
+}
+
+void check_divergence_backward(CheckRun& run) {
+  constexpr std::uint32_t kRows = 9, kColumns = 129, kStride = 132;
+  const std::vector<float> baseline = noise(kRows * kStride, 1, 2.0f), logits = noise(kRows * kStride, 2, 2.0f);
+  Buffer& buffer = run.upload(logits);
+  run.run(DivergenceBackward{.baseline = {run.upload(baseline), 0, kStride},
+                             .logits = {buffer, 0, kStride},
+                             .columns = kColumns,
+                             .rows = kRows});
+  const std::vector<float> got = run.read<float>(buffer, logits.size());
+  const auto probabilities = [](std::span<const float> of) {
+    const double most = *std::max_element(of.begin(), of.end());
+    std::vector<double> out;
+    double sum = 0;
+    for (const float logit : of) sum += out.emplace_back(std::exp(logit - most));
+    for (double& value : out) value /= sum;
+    return out;
+  };
+  for (std::uint32_t t = 0; t < kRows; ++t) {
+    const std::size_t at = std::size_t{t} * kStride;
+    std::vector<double> expected = probabilities(std::span(logits).subspan(at, kColumns));
+    const std::vector<double> p = probabilities(std::span(baseline).subspan(at, kColumns));
+    for (std::uint32_t i = 0; i < kColumns; ++i) expected[i] -= p[i];
+    run.near(std::span(got).subspan(at, kColumns), expected, 2e-6, 2e-5);
+  }
+}
+
 }  // namespace
 
 void add_training_checks(std::vector<Check>& checks, const KernelNeeds&) {
@@ -178,6 +258,9 @@ void add_training_checks(std::vector<Check>& checks, const KernelNeeds&) {
   checks.push_back({"row error", check_row_error});
   checks.push_back({"rotate rows", check_rotation});
   checks.push_back({"adam", check_adam});
+  checks.push_back({"norm backward", check_norm_backward});
+  checks.push_back({"gate backward", check_gate_backward});
+  checks.push_back({"divergence backward", check_divergence_backward});
 }
 
 }  // namespace regroup::selftest

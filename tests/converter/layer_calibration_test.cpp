@@ -2,6 +2,7 @@
 // each statistic's size, 1e-4 of errors.
 #include "converter/layer_calibration.h"
 
+#include "converter/calibration_text.h"
 #include "converter/merge.h"
 #include "runtime/core/error.h"
 #include "tests/converter/calibration_sample.h"
@@ -87,6 +88,23 @@ TEST_F(LayerCalibrationDeviceTest, RefusesWhatItCannotCalibrate) {
   LayerSample odd({4, 2, 6, 6, 26, false});
   CalibrationSample odd_heads(device(), odd);
   EXPECT_THROW(LayerCalibration{*odd_heads.inputs}, Error);
+}
+
+// A stream that no buffer of the device holds is cut, with a remark, and does not fail.
+TEST_F(LayerCalibrationDeviceTest, LongTextsAreCutToWhatABufferHolds) {
+  ModelConfig config{.hidden = 96, .query_heads = 3, .head_dim = 32, .context_length = 64};
+  const std::uint32_t most = most_calibration_tokens(device(), config);
+  EXPECT_LE(std::uint64_t{4} * most * 100, device().features().max_storage_buffer_range);
+  EXPECT_GT(most, 100000u);
+  CalibrationSize size{.tokens = 100000, .most_tokens = 10000};
+  EXPECT_TRUE(cut_remark(size));
+  EXPECT_EQ(size.shape(config).sequences, 10000u / 64);
+  size.tokens = 9000;
+  EXPECT_FALSE(cut_remark(size));
+  EXPECT_EQ(size.shape(config).sequences, 9000u / 64);
+  // Wider queries than inputs take more.
+  config.query_heads = 12;
+  EXPECT_LT(most_calibration_tokens(device(), config), most);
 }
 
 }  // namespace

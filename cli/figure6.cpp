@@ -5,11 +5,17 @@
 #include <string_view>
 
 #include "cli/bench_model.h"
-#include "cli/svg_plot.h"
+#include "plot/svg_plot.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/batch.h"
+#include "runtime/file/atomic_file.h"
 
 namespace regroup::cli {
+
+using plot::AxisScale;
+using plot::Plot;
+using plot::PlotSeries;
+
 namespace {
 
 // Sections 3.2 and 3.3 of the paper: T5 1.1 XXL, seconds per sample (Table 1).
@@ -93,6 +99,14 @@ Plot plot_of(const std::vector<Curve>& curves, const BenchSubject& subject, cons
       config.feed_forward, config.layer_count(), subject.cpu_driver ? "Process CPU time" : "Wall time",
       options.repetitions);
   return plot;
+}
+
+void write_svg(const std::filesystem::path& path, const Plot& plot) {
+  const std::string document = svg_plot(plot);
+  AtomicFile file(path, Overwrite::kYes);
+  file.write(std::as_bytes(std::span(document)));
+  file.close();
+  file.commit();
 }
 
 void print_curves(const std::vector<Curve>& curves, const BenchSubject& subject, bool json) {

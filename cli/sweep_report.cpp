@@ -4,10 +4,17 @@
 #include <algorithm>
 #include <numeric>
 
-#include "cli/svg_plot.h"
+#include "plot/svg_plot.h"
 #include "runtime/decode/memory_plan.h"
 
 namespace regroup::cli {
+
+using plot::AxisScale;
+using plot::Plot;
+using plot::PlotAxis;
+using plot::PlotPoint;
+using plot::PlotSeries;
+
 namespace {
 
 // Columns as wide as their widest cell; the first two are text and stand left.

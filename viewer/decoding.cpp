@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
 
 #include "runtime/core/error.h"
 #include "runtime/decode/attention_rows.h"
@@ -167,21 +166,16 @@ std::optional<std::string> Decoding::step(const CancelFlag* cancel) {
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   pending_is_last_ = true;
 
-  const std::vector<float> logits = session_->last_logits();
-  TraceToken token = describe(chosen, logits);
-  token.ms = ms;
-  token.quality = quality(logits, cancel);
-  token.layers = fingerprints_;
+  TraceToken token;
   std::map<std::string, KernelTime> kernels;
-  if (!feed_prompt) {
-    const auto timings = session_->step_timings();
-    token.split = split_timings(timings);
-    for (const DispatchTiming& timing : timings) {
-      KernelTime& kernel = kernels[timing.label];
-      kernel.name = timing.label;
-      kernel.dispatches += 1;
-      kernel.ms += timing.ms;
-    }
+  try {
+    token = describe_step(chosen, cancel);
+    token.ms = ms;
+    if (!feed_prompt) kernels = time_kernels(token);
+  } catch (...) {
+    // The session is a token ahead of the trace, as when the shadow pass was stopped: the step is taken back.
+    keep(all.size());
+    throw;
   }
   const bool ends = opened_.tokenizer && chosen < opened_.tokenizer->vocabulary_size() &&
                     opened_.tokenizer->is_end_of_generation(chosen);
@@ -199,6 +193,27 @@ std::optional<std::string> Decoding::step(const CancelFlag* cancel) {
   if (ends) return "end of text";
   if (trace.tokens.size() > session_->context()) return "the cache is full";
   return std::nullopt;
+}
+
+TraceToken Decoding::describe_step(std::uint32_t id, const CancelFlag* cancel) {
+  const std::vector<float> logits = session_->last_logits();
+  TraceToken token = describe(id, logits);
+  token.quality = quality(logits, cancel);
+  token.layers = fingerprints_;
+  return token;
+}
+
+std::map<std::string, KernelTime> Decoding::time_kernels(TraceToken& token) const {
+  std::map<std::string, KernelTime> kernels;
+  const auto timings = session_->step_timings();
+  token.split = split_timings(timings);
+  for (const DispatchTiming& timing : timings) {
+    KernelTime& kernel = kernels[timing.label];
+    kernel.name = timing.label;
+    kernel.dispatches += 1;
+    kernel.ms += timing.ms;
+  }
+  return kernels;
 }
 
 TraceToken Decoding::describe(std::uint32_t id, const std::vector<float>& logits) {

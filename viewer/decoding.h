@@ -1,6 +1,7 @@
 // One run of the open model: feeds tokens, records what they showed in the trace, changes the grouping on the way.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -24,7 +25,7 @@ class Decoding {
   void begin(const std::string& prompt, bool chat);
   // In a conversation: what the user says next, behind the answer so far. Throws kUsage when it does not fit.
   void say(const std::string& message);
-  // The next token. Why there will be none after it, or nothing. Throws what Session throws.
+  // The next token. Why there will be none after it, or nothing. Throws what Session throws; then nothing has changed.
   std::optional<std::string> step(const CancelFlag* cancel);
   // Keeps the first `count` tokens of the trace.
   void keep(std::size_t count);
@@ -47,7 +48,11 @@ class Decoding {
   void publish_grouping();
   void remember(const ObservedStep& step);
   std::optional<TraceQuality> quality(const std::vector<float>& logits, const CancelFlag* cancel);
+  // Everything about the token that the step which has just run chose, but for its times.
+  TraceToken describe_step(std::uint32_t id, const CancelFlag* cancel);
   TraceToken describe(std::uint32_t id, const std::vector<float>& logits);
+  // By name; the token gets its split.
+  std::map<std::string, KernelTime> time_kernels(TraceToken& token) const;
   std::string text_of(std::uint32_t id);
   std::vector<std::uint32_t> ids() const;
   std::vector<TraceToken> prompt_tokens(const std::vector<std::uint32_t>& ids);

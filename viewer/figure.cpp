@@ -6,9 +6,16 @@
 #include <array>
 #include <cmath>
 
-#include "viewer/axis.h"
+#include "plot/axis.h"
+#include "plot/svg_canvas.h"
 
 namespace regroup::view {
+
+using plot::Axis;
+using plot::AxisScale;
+using plot::Point;
+using plot::round_ticks;
+
 namespace {
 
 // The plotting area inside the axes, with title above and labels around.
@@ -48,9 +55,9 @@ void draw_legend(Canvas& canvas, const Theme& theme, const Figure& figure, const
     const float width = canvas.text_width(it->name) + line * 1.3f;
     if (x - width < least) break;
     x -= width;
-    const ImVec2 at(x + line * 0.4f, area.min.y + line * 0.55f);
+    const Point at(x + line * 0.4f, area.min.y + line * 0.55f);
     const ImU32 colour = colour_of(theme, *it);
-    const std::array<ImVec2, 2> sample = {ImVec2(at.x - line * 0.45f, at.y), ImVec2(at.x + line * 0.45f, at.y)};
+    const std::array<Point, 2> sample = {Point(at.x - line * 0.45f, at.y), Point(at.x + line * 0.45f, at.y)};
     if (it->dashed)
       canvas.dashed_polyline(sample, colour, 2);
     else if (it->connected)
@@ -85,8 +92,8 @@ float widest(const Canvas& canvas, const std::vector<double>& ticks, bool bytes)
 }
 
 // One point per pixel column and extreme, so that a hundred thousand points cost no more than a few hundred.
-std::vector<ImVec2> thinned(const Series& series, const Frame& frame) {
-  std::vector<ImVec2> points;
+std::vector<Point> thinned(const Series& series, const Frame& frame) {
+  std::vector<Point> points;
   const std::size_t count = std::min(series.x.size(), series.y.size());
   const auto columns = static_cast<std::size_t>(std::max(1.0f, frame.inner.width()));
   if (count <= 2 * columns) {
@@ -114,7 +121,7 @@ double usual_height(const LinePlot& plot) {
   return *at > 0 ? 1.5 * *at : INFINITY;
 }
 
-std::string nearest_point(const LinePlot& plot, const Figure& figure, const Frame& frame, ImVec2 mouse, Canvas& canvas,
+std::string nearest_point(const LinePlot& plot, const Figure& figure, const Frame& frame, Point mouse, Canvas& canvas,
                           const Theme& theme) {
   const Series* best_series = nullptr;
   std::size_t best = 0;
@@ -138,7 +145,7 @@ std::string nearest_point(const LinePlot& plot, const Figure& figure, const Fram
 }
 
 std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const LinePlot& plot, Rect area,
-                 ImVec2 mouse) {
+                 Point mouse) {
   const float line = canvas.line_height();
   double x_low = INFINITY, x_high = -INFINITY, y_low = plot.zero_based ? 0 : INFINITY, y_high = -INFINITY;
   for (const Series& series : plot.series) {
@@ -162,8 +169,8 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   }
   const auto y_ticks = round_ticks(y_low, y_high, std::max(2, static_cast<int>(area.height() / line / 3)));
   Frame frame{.inner = inner_area(canvas, figure, area, widest(canvas, y_ticks, false))};
-  frame.x = {x_low, x_high, frame.inner.min.x, frame.inner.max.x, plot.log_x};
-  frame.y = {y_low, y_high, frame.inner.max.y, frame.inner.min.y, false};
+  frame.x = {x_low, x_high, frame.inner.min.x, frame.inner.max.x, plot.log_x ? AxisScale::kLog2 : AxisScale::kLinear};
+  frame.y = {y_low, y_high, frame.inner.max.y, frame.inner.min.y};
   draw_labels(canvas, theme, figure, area, frame.inner);
   draw_y_axis(canvas, theme, frame, y_ticks, false);
   const auto x_ticks = plot.x_ticks.empty()
@@ -175,7 +182,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   }
   canvas.line({frame.inner.min.x, frame.inner.max.y}, frame.inner.max, theme.ghost);
   struct Label {
-    ImVec2 at;
+    Point at;
     float width;
     std::string_view text;
   };
@@ -193,7 +200,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   for (const Series& series : plot.series) {
     const ImU32 colour = colour_of(theme, series);
     auto points = thinned(series, frame);
-    for (ImVec2& point : points) {  // what is cut off stands at the edge, with an arrow
+    for (Point& point : points) {  // what is cut off stands at the edge, with an arrow
       if (point.y >= frame.inner.min.y) continue;
       point.y = frame.inner.min.y;
       if (!series.ghost) canvas.marker({point.x, point.y + line * 0.3f}, Marker::kTriangle, line * 0.26f, colour);
@@ -213,7 +220,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
     }
     const bool few = static_cast<float>(points.size()) * line * 0.8f < frame.inner.width();
     if (series.marker != Marker::kNone && (few || !series.connected)) {
-      for (const ImVec2 point : points) canvas.marker(point, series.marker, line * 0.24f, colour);
+      for (const Point point : points) canvas.marker(point, series.marker, line * 0.24f, colour);
     } else if (series.connected && points.size() == 1) {
       canvas.marker(points[0], Marker::kCircle, line * 0.24f, colour);
     }
@@ -227,7 +234,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
 }
 
 std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const BarPlot& plot, Rect area,
-                 ImVec2 mouse) {
+                 Point mouse) {
   const float line = canvas.line_height();
   double high = 0;
   for (const Bar& bar : plot.bars) {
@@ -238,7 +245,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   if (high <= 0) high = 1;
   const auto ticks = round_ticks(0, high, std::max(2, static_cast<int>(area.height() / line / 4)), plot.bytes);
   Frame frame{.inner = inner_area(canvas, figure, area, widest(canvas, ticks, plot.bytes))};
-  frame.y = {0, high * 1.04, frame.inner.max.y, frame.inner.min.y, false};
+  frame.y = {0, high * 1.04, frame.inner.max.y, frame.inner.min.y};
   draw_labels(canvas, theme, figure, area, frame.inner);
   draw_y_axis(canvas, theme, frame, ticks, plot.bytes);
   std::string hovered;
@@ -292,8 +299,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   return hovered;
 }
 
-std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const HeatMap& map, Rect area,
-                 ImVec2 mouse) {
+std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const HeatMap& map, Rect area, Point mouse) {
   const float line = canvas.line_height();
   const float label = figure.x_label.empty() ? 0.0f : line * 1.3f;
   const Rect inner{{area.min.x, area.min.y + (figure.title.empty() ? 0 : line * 1.3f)},
@@ -317,7 +323,7 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
         for (std::uint32_t j = c0; j < c1; ++j) value = std::fmax(value, map.values[std::size_t{i} * map.columns + j]);
       }
       if (std::isnan(value)) continue;
-      const ImVec2 corner(inner.min.x + width * static_cast<float>(c), inner.min.y + height * static_cast<float>(r));
+      const Point corner(inner.min.x + width * static_cast<float>(c), inner.min.y + height * static_cast<float>(r));
       canvas.fill({corner, {corner.x + width, corner.y + height}}, viridis((value - map.low) / span));
     }
   }
@@ -377,13 +383,13 @@ std::string csv(const Figure&, const HeatMap& map) {
 
 }  // namespace
 
-std::string draw_figure(Canvas& canvas, const Theme& theme, const Figure& figure, Rect area, ImVec2 mouse) {
+std::string draw_figure(Canvas& canvas, const Theme& theme, const Figure& figure, Rect area, Point mouse) {
   return std::visit([&](const auto& content) { return draw(canvas, theme, figure, content, area, mouse); },
                     figure.content);
 }
 
 std::string figure_to_svg(const Figure& figure, const Theme& theme, float width, float height) {
-  SvgCanvas canvas(width, height, theme.panel);
+  plot::SvgCanvas canvas({.width = width, .height = height, .background = theme.panel, .title = figure.title});
   canvas.text({width / 2, 8}, figure.title, theme.text, Align::kCentre);
   draw_figure(canvas, theme, figure, {{12, 30}, {width - 12, height - 8}}, {-1, -1});
   return canvas.finish();

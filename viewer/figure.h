@@ -6,10 +6,15 @@
 #include <variant>
 #include <vector>
 
-#include "viewer/canvas.h"
+#include "plot/canvas.h"
 #include "viewer/theme.h"
 
 namespace regroup::view {
+
+using plot::Align;
+using plot::Canvas;
+using plot::Marker;
+using plot::Rect;
 
 struct Series {
   std::string name;
@@ -68,7 +73,7 @@ struct Figure {
 };
 
 // Draws into `area` and, where `mouse` is inside, returns what it points at in words.
-std::string draw_figure(Canvas& canvas, const Theme& theme, const Figure& figure, Rect area, ImVec2 mouse);
+std::string draw_figure(Canvas& canvas, const Theme& theme, const Figure& figure, Rect area, plot::Point mouse);
 
 std::string figure_to_svg(const Figure& figure, const Theme& theme, float width = 720, float height = 400);
 std::string figure_to_csv(const Figure& figure);

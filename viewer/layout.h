@@ -6,9 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "viewer/canvas.h"
+#include "plot/canvas.h"
 
 namespace regroup::view {
+
+using plot::Rect;
 
 struct Layout {
   struct Cell {

@@ -4,6 +4,7 @@
 
 #include "cli/option_pages.h"
 #include "runtime/core/error.h"
+#include "viewer/host_memory.h"
 #include "viewer/run_window.h"
 #include "viewer/script.h"
 
@@ -98,6 +99,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  regroup::view::give_freed_memory_back();
   try {
     return run(argc, argv);
   } catch (const regroup::Error& error) {

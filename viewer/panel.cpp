@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "viewer/window_canvas.h"
+
 namespace regroup::view {
 
 #define REGROUP_PANEL(name) const Panel& name##_panel();

@@ -1,22 +1,12 @@
 #include "viewer/report.h"
 
-#include <unistd.h>
-
-#include <fstream>
-
+#include "viewer/host_memory.h"
 #include "viewer/stage.h"
 
 namespace regroup::view {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
-
-std::uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t pages = 0, resident = 0;
-  statm >> pages >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 std::string_view phase_name(Phase phase) {
   constexpr std::string_view kNames[] = {"empty",    "loading", "ready",     "prefilling", "running", "paused",
@@ -80,6 +70,7 @@ nlohmann::ordered_json run_report(Stage& stage) {
           {"device_rebuilt", s.device.rebuilt},
           {"device_bytes", s.device.allocated_bytes},
           {"resident_bytes", resident_bytes()},
+          {"heap_bytes", heap_bytes()},
           {"frames", durations(ui.frames)},
           {"input", durations(ui.input)},
           {"first_frame_ms", ui.first_frame_ms},

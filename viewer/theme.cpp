@@ -4,16 +4,19 @@
 #include <cmath>
 #include <filesystem>
 
+#include "plot/canvas.h"
+
 namespace regroup::view {
 namespace {
 
-constexpr ImU32 rgb(unsigned hex) {
-  return IM_COL32(hex >> 16 & 255u, hex >> 8 & 255u, hex & 255u, 255);
-}
-
-// Okabe and Ito 2008, without black.
-constexpr ImU32 kOrange = rgb(0xE69F00), kSky = rgb(0x56B4E9), kGreen = rgb(0x009E73), kYellow = rgb(0xF0E442),
-                kBlue = rgb(0x0072B2), kVermillion = rgb(0xD55E00), kPurple = rgb(0xCC79A7);
+using plot::kBlue;
+using plot::kGreen;
+using plot::kOrange;
+using plot::kPurple;
+using plot::kSky;
+using plot::kVermillion;
+using plot::kYellow;
+using plot::rgb;
 
 ImVec4 vec(ImU32 colour) {
   return ImGui::ColorConvertU32ToFloat4(colour);

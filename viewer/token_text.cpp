@@ -5,7 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "plot/canvas.h"
+
 namespace regroup::view {
+
+using plot::Rect;
+
 namespace {
 
 // A piece of a token within one line.

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "runtime/decode/trace.h"
-#include "viewer/canvas.h"
 #include "viewer/theme.h"
 
 namespace regroup::view {

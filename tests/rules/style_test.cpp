@@ -41,8 +41,8 @@ constexpr Banned kBanned[] = {
 };
 
 std::vector<SourceFile> all_sources() {
-  return sources_in(
-      {"runtime", "converter", "capi", "cli", "viewer", "shaders", "tests", "cmake", "tools", "examples", "assets"});
+  return sources_in({"runtime", "converter", "plot", "capi", "cli", "viewer", "shaders", "tests", "cmake", "tools",
+                     "examples", "assets"});
 }
 
 // The file's job stands in the first line; a .cpp may leave that to the header of its name.

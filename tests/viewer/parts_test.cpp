@@ -6,7 +6,6 @@
 #include <set>
 
 #include "viewer/actions.h"
-#include "viewer/axis.h"
 #include "viewer/figure.h"
 #include "viewer/image.h"
 #include "viewer/layout.h"
@@ -169,20 +168,6 @@ TEST(DurationsTest, PercentilesOfTheLatestAndTheLargestOfAll) {
   EXPECT_EQ(d.largest(), 1e6);
   EXPECT_EQ(d.percentile(0.5), 1001);  // the first is forgotten
   EXPECT_EQ(d.percentile(1.0), 2000);
-}
-
-TEST(FigureTest, TicksAreRoundAndInside) {
-  for (const auto& [low, high] : {std::pair{0.0, 1.0}, {0.0, 0.037}, {12.0, 987.0}, {-3.0, 4.0}}) {
-    const auto ticks = round_ticks(low, high, 5);
-    EXPECT_GE(ticks.size(), 2u);
-    EXPECT_LE(ticks.size(), 9u);
-    for (const double tick : ticks) {
-      EXPECT_GE(tick, low - 1e-9);
-      EXPECT_LE(tick, high + 1e-9);
-      EXPECT_FALSE(std::signbit(tick) && tick == 0);
-    }
-  }
-  for (const double tick : round_ticks(0, 3e6, 4, true)) EXPECT_EQ(std::fmod(tick, 1024), 0);
 }
 
 TEST(FigureTest, NumbersAreShortAndDigitsGrouped) {

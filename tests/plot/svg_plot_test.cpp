@@ -1,5 +1,5 @@
 // Plots: every point and name is in the picture, axes keep order and scale, text is escaped.
-#include "cli/svg_plot.h"
+#include "plot/svg_plot.h"
 
 #include <gtest/gtest.h>
 
@@ -11,9 +11,9 @@
 namespace regroup::test {
 namespace {
 
-using cli::AxisScale;
-using cli::Plot;
-using cli::svg_plot;
+using plot::AxisScale;
+using plot::Plot;
+using plot::svg_plot;
 
 std::size_t count(std::string_view text, std::string_view what) {
   std::size_t found = 0;
@@ -21,14 +21,14 @@ std::size_t count(std::string_view text, std::string_view what) {
   return found;
 }
 
-// The coordinates of the path of the first series' line.
+// The points of the first series' line.
 std::vector<std::pair<double, double>> line_of(const std::string& svg) {
   std::vector<std::pair<double, double>> points;
   const std::size_t end = svg.find("\" fill=\"none\" stroke=\"#0072b2\"");
-  const std::size_t begin = svg.rfind("d=\"", end) + 3;
+  const std::size_t begin = svg.rfind("points=\"", end) + 8;
   std::string path = svg.substr(begin, end - begin);
   std::replace_if(
-      path.begin(), path.end(), [](char c) { return c == 'M' || c == 'L'; }, ' ');
+      path.begin(), path.end(), [](char c) { return c == ','; }, ' ');
   const char* at = path.c_str();
   for (char* next = nullptr;; at = next) {
     const double x = std::strtod(at, &next);
@@ -72,12 +72,12 @@ TEST(SvgPlot, ShowsEverySeriesPointAndErrorBar) {
   Plot plot = doubling();
   plot.series.push_back({.name = "paper", .points = {{1, 20, 5}, {8, 30, 5, "MHA"}}, .line = false, .dashed = true});
   const std::string svg = svg_plot(plot);
-  EXPECT_EQ(count(svg, "<circle"), 3u + 1);         // and one in the legend
-  EXPECT_EQ(count(svg, "<rect x=\""), 1u + 2 + 1);  // the frame, two squares, one in the legend
+  EXPECT_EQ(count(svg, "<circle"), 3u + 1);   // and one in the legend
+  EXPECT_EQ(count(svg, "<polygon"), 2u + 1);  // squares
   EXPECT_EQ(count(svg, ">MHA</text>"), 1u);
   EXPECT_EQ(count(svg, ">measured</text>"), 1u);
   EXPECT_EQ(count(svg, ">paper</text>"), 1u);
-  EXPECT_EQ(count(svg, "stroke=\"#d55e00\"/>"), 2u);  // error bars
+  EXPECT_EQ(count(svg, "stroke=\"#d55e00\" stroke-width=\"1.0\"/>"), 2u * 3);  // error bars: a line, two ends
   for (const char* tick : {">1</text>", ">2</text>", ">4</text>", ">8</text>"}) EXPECT_GE(count(svg, tick), 1u) << tick;
 }
 

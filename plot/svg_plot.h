@@ -2,13 +2,12 @@
 // series has its own marker) and with the colours of Okabe and Ito (2008), which colour-blind people tell apart.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
-namespace regroup::cli {
+#include "plot/axis.h"
 
-enum class AxisScale { kLinear, kLog2, kLog10 };
+namespace regroup::plot {
 
 struct PlotAxis {
   std::string label;
@@ -41,7 +40,4 @@ struct Plot {
 // The document. Points that are not finite, or not positive on a logarithmic axis, are left out.
 std::string svg_plot(const Plot& plot);
 
-// Writes it (atomically, over an older file). Throws kFailed.
-void write_svg(const std::filesystem::path& path, const Plot& plot);
-
-}  // namespace regroup::cli
+}  // namespace regroup::plot

@@ -277,6 +277,16 @@ void App::enlarge_hovered() {
   carry_out(EnlargePanel{enlarged_.empty() ? hovered_panel_ : std::string()});
 }
 
+// The plot that the mouse is on, or else the first one of its panel.
+void App::export_hovered(ExportFormat format) {
+  if (hovered_panel_.empty()) return say("Put the mouse on the panel whose plot is to be saved.", true);
+  std::string figure;
+  for (const UiState::Drawn& drawn : ui_.drawn[hovered_panel_]) {
+    if (drawn.area.contains(ImGui::GetMousePos())) figure = drawn.figure.id;
+  }
+  carry_out(ExportFigure{hovered_panel_, figure, format, {}});
+}
+
 void App::toggle_palette() {
   palette_open_ = !palette_open_;
   palette_fresh_ = palette_open_;

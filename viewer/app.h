@@ -56,6 +56,7 @@ class App {
   void toggle_run();
   void choose_groups(std::uint32_t groups);
   void enlarge_hovered();
+  void export_hovered(ExportFormat format);
   void toggle_shortcuts() { shortcuts_open_ = !shortcuts_open_; }
   void toggle_palette();
   void open_file_dialog();

@@ -25,7 +25,7 @@ std::vector<std::uint32_t> judging_last(std::uint32_t sequences, std::uint32_t h
 // Sequences that are sampled together: each reading of the weights serves all of them, their caches stay small.
 std::uint32_t sequences_at_once(const ModelConfig& config, const CalibrationText& shape) {
   constexpr std::uint64_t kCacheBytes = std::uint64_t{128} << 20;
-  constexpr std::uint64_t kMost = 128;
+  constexpr std::uint64_t kMost = 64;
   std::vector<std::uint32_t> groups;
   for (const LayerConfig& layer : config.layers) groups.push_back(layer.kv_heads);
   const std::uint64_t bytes = kv_bytes_per_token(config, groups, CacheType::kF16) * shape.sequence_length;

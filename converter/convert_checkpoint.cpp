@@ -112,7 +112,7 @@ std::vector<LayerReport> lines_of(const ConvertCheckpoint& job) {
 // Everything that the merged layers depend on.
 std::string state_key(const ConvertCheckpoint& job, const std::string& sha256) {
   const nlohmann::ordered_json key{
-      {"version", 2},
+      {"version", 3},
       {"source_sha256", sha256},
       {"groups", job.settings.groups},
       {"method", job.settings.method},

@@ -19,7 +19,7 @@ namespace regroup {
 namespace {
 
 // Work that takes some minutes of two CPU cores, and what it is divided into.
-constexpr double kWorkFlops = 6e12;
+constexpr double kWorkFlops = 7e12;
 constexpr std::uint32_t kSequencesPerStep = 4, kLeastSteps = 100, kMostSteps = 600;
 constexpr std::uint32_t kMostPasses = 3;  // over the text: more over-fit
 constexpr int kWarmUpSteps = 10, kJudgements = 4;
@@ -144,8 +144,8 @@ class Refinement {
       return Activations{arena_.buffer(std::uint64_t{4} * count * columns, name), 0, columns};
     };
     const std::uint32_t columns = (config_.vocabulary + 3) / 4 * 4;
-    rows_at_once_ = static_cast<std::uint32_t>(
-        std::clamp<std::uint64_t>(kLogitBytes / (std::uint64_t{4} * columns), 1, tokens));
+    rows_at_once_ =
+        static_cast<std::uint32_t>(std::clamp<std::uint64_t>(kLogitBytes / (std::uint64_t{4} * columns), 1, tokens));
     tokens_ = arena_.buffer(std::uint64_t{4} * tokens, "tokens");
     embedded_ = rows(tokens, stride, "embedded tokens");
     state_gradient_ = rows(tokens, stride, "gradient of the states");

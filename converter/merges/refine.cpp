@@ -17,7 +17,7 @@ namespace {
 // A start this close leaves nothing to win: the layer's output is right to 3 %.
 constexpr double kCloseEnough = 1e-3;
 // Work for one layer, how often the text may be gone over (more over-fits), and the steps that this is divided into.
-constexpr double kWorkFlops = 1e12;
+constexpr double kWorkFlops = 5e11;
 constexpr std::uint32_t kMostPasses = 12;
 constexpr int kMostSteps = 500, kEnoughSteps = 300, kLeastSteps = 60, kWarmUpSteps = 10, kJudgements = 6;
 constexpr std::uint32_t kSequencesPerStep = 8, kSequencesPerStepOfLargeLayers = 4;

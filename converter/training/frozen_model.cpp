@@ -57,15 +57,16 @@ FrozenModel::FrozenModel(Device& device, const KernelProfile& profile, const Ten
   const BufferView rope = rope_table(config.rope, positions);
   for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
     const LayerConfig& layer = config.layers[l];
-    layers_.push_back({.gate = upload_matrix(table.get(Role::kGate, l)),
-                       .up = upload_matrix(table.get(Role::kUp, l)),
-                       .down = upload_matrix(table.get(Role::kDown, l)),
-                       .attention_norm = upload_vector(table.get(Role::kAttentionNorm, l)),
-                       .feed_forward_norm = upload_vector(table.get(Role::kFeedForwardNorm, l)),
-                       .attention = {.rotary_dims = config.rotary_dims,
-                                     .scale = config.attention_scale,
-                                     .window = layer.window,
-                                     .rope_table = layer.local_rope ? rope_table(config.local_rope, positions) : rope}});
+    layers_.push_back(
+        {.gate = upload_matrix(table.get(Role::kGate, l)),
+         .up = upload_matrix(table.get(Role::kUp, l)),
+         .down = upload_matrix(table.get(Role::kDown, l)),
+         .attention_norm = upload_vector(table.get(Role::kAttentionNorm, l)),
+         .feed_forward_norm = upload_vector(table.get(Role::kFeedForwardNorm, l)),
+         .attention = {.rotary_dims = config.rotary_dims,
+                       .scale = config.attention_scale,
+                       .window = layer.window,
+                       .rope_table = layer.local_rope ? rope_table(config.local_rope, positions) : rope}});
   }
   final_norm_ = upload_vector(table.get(Role::kFinalNorm));
   const FileTensor* output = table.find(Role::kOutput);

@@ -24,22 +24,19 @@ BufferView first_rows(const Activations& rows, std::uint32_t count) {
 
 ModelPass::ModelPass(const FrozenModel& model, const std::vector<std::uint32_t>& kv_heads, std::uint32_t sequences,
                      std::uint32_t length)
-    : model_(model),
-      sequences_(sequences),
-      length_(length),
-      arena_(model.device(), MemoryUse::kDevice, "model pass") {
+    : model_(model), sequences_(sequences), length_(length), arena_(model.device(), MemoryUse::kDevice, "model pass") {
   const ModelConfig& config = model.config();
   REGROUP_CHECK(kv_heads.size() == config.layer_count());
   const std::uint32_t stride = stream_stride(config.hidden), inputs = model.input_columns();
   for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
     const SequenceShape shape{sequences, length, config.query_heads, kv_heads[l], config.head_dim};
-    layers_.push_back({.attention = std::make_unique<AttentionPass>(model.device(), model.profile(), shape,
-                                                                 model.layer(l).attention),
-                       .before = rows(stride, "stream"),
-                       .normed = rows(inputs, "normed stream"),
-                       .between = rows(stride, "stream"),
-                       .gate = rows(config.feed_forward, "gate"),
-                       .up = rows(config.feed_forward, "up")});
+    layers_.push_back(
+        {.attention = std::make_unique<AttentionPass>(model.device(), model.profile(), shape, model.layer(l).attention),
+         .before = rows(stride, "stream"),
+         .normed = rows(inputs, "normed stream"),
+         .between = rows(stride, "stream"),
+         .gate = rows(config.feed_forward, "gate"),
+         .up = rows(config.feed_forward, "up")});
     // The input that is always 1 stands behind what the norm writes.
     if (inputs > config.hidden) {
       WeightRows ones = WeightRows::Zero(tokens(), inputs);
@@ -139,7 +136,7 @@ void ModelPass::backward(CommandList& list, const std::vector<DeviceAttention>& 
       layer.attention->backward(list, attention[l], layer.normed, stream_gradient_, *gradients[l], sequences);
     } else {
       layer.attention->backward_to_inputs(list, attention[l], layer.normed, stream_gradient_, gradients[l], d_normed_,
-                                         sequences);
+                                          sequences);
       norm_back(list, layer.before, frozen.attention_norm, d_normed_, count);
     }
   }

@@ -45,8 +45,8 @@ class ModelPass {
   std::uint32_t sequences_, length_;
   Arena arena_;
   std::vector<Layer> layers_;
-  Activations last_;                      // the stream after the last layer
-  Activations normed_, hidden_;           // of one layer: normed input of the feed-forward layer, its gated product
+  Activations last_;             // the stream after the last layer
+  Activations normed_, hidden_;  // of one layer: normed input of the feed-forward layer, its gated product
   Activations stream_gradient_, d_normed_, d_hidden_;
 };
 

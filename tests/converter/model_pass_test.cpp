@@ -210,8 +210,7 @@ class ModelPassDeviceTest : public DeviceTest {
       const double full = measure(1, told_full), half = measure(0.5f, told_half);
       // Richardson's extrapolation: the differences' error is of the fourth order.
       const double measured = (8 * half - full) / 3, told = (8 * told_half - told_full) / 3;
-      EXPECT_NEAR(told, measured,
-                  3e-4 * std::abs(measured) + 3e-5 * double{slopes.norm()} * double{direction.norm()})
+      EXPECT_NEAR(told, measured, 3e-4 * std::abs(measured) + 3e-5 * double{slopes.norm()} * double{direction.norm()})
           << "layer " << l << " " << place.name << " trial " << trial;
     }
     weights = start;

@@ -8,6 +8,7 @@
 #include "runtime/gpu/pipeline_cache.h"
 #include "runtime/gpu/shader_table.h"
 #include "runtime/gpu/spoil_shader.h"
+#include "runtime/gpu/wake_lag.h"
 
 namespace regroup {
 namespace {
@@ -135,6 +136,11 @@ void Device::finish_setup(const DeviceOptions& options) {
       {16, properties.limits.minStorageBufferOffsetAlignment, properties.limits.minTexelBufferOffsetAlignment});
   if (faults_ != nullptr) faults_->device_opened();
   budget_.configure(options.max_submit_ms, info_.type == DeviceType::kCpu);
+  if (options.worker_lag_us >= 0) {
+    worker_lag_us_ = options.worker_lag_us;
+  } else if (info_.type == DeviceType::kCpu && has_two_workers(info_.driver)) {
+    worker_lag_us_ = wake_lag_us();
+  }
   spoiled_kernels_ = options.spoiled_kernels;
   cache_directory_ = options.cache_directory;
   if (!options.cache_directory.empty()) cache_file_ = pipeline_cache_path(options.cache_directory, info_);

@@ -37,6 +37,7 @@ struct DeviceOptions {
   FaultPlan* faults = nullptr;  // for tests; outlives the device
   // For tests of the self-test: kernels of these names compute wrong results, unless they are compiled plainly.
   std::vector<std::string> spoiled_kernels = {};
+  double worker_lag_us = -1;  // see Device::worker_lag_us; negative: what is measured, tests ask for more
 };
 
 // The objects of a caller who has a device already (a viewer). The queue must support compute; every feature listed in
@@ -99,6 +100,8 @@ class Device {
   void note_freed(std::uint64_t bytes) { allocated_bytes_ -= bytes; }
 
   SubmitBudget& budget() { return budget_; }
+  // How long after the first the second worker of a CPU driver with two begins a dispatch; us. 0: any other device.
+  double worker_lag_us() const { return worker_lag_us_; }
   // The device was waited for so long by the thread that submits.
   void note_waited(double ms) {
     if (info_.type == DeviceType::kCpu && owned_) driver_threads_.waited(ms);
@@ -135,6 +138,7 @@ class Device {
   std::set<std::string, std::less<>> plain_kernels_;
   SubmitBudget budget_;
   DriverThreads driver_threads_;
+  double worker_lag_us_ = 0;
 };
 
 }  // namespace regroup

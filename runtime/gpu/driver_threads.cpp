@@ -20,6 +20,17 @@ constexpr double kObservedMs = 200;
 // A worker spends at least this share of the busiest one's time; the thread that only wakes them less.
 constexpr double kLeastShare = 0.5;
 constexpr double kMostShareOfOthers = 0.8;
+// The thread that wakes the workers spends more than this, others less.
+constexpr double kLeastShareOfSubmitter = 0.05;
+constexpr int kMostLooks = 20;
+
+bool move_to_core(pid_t thread, int core) {
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  CPU_SET(core, &own);
+  // Where it is refused, the thread stays where it was: slower, not wrong.
+  return sched_setaffinity(thread, sizeof own, &own) == 0;
+}
 
 }  // namespace
 
@@ -37,9 +48,9 @@ DriverThreads::RunTimes DriverThreads::run_times() {
   return times;
 }
 
-void DriverThreads::bind(const RunTimes& before, const RunTimes& now) {
+bool DriverThreads::bind(const RunTimes& before, const RunTimes& now) {
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return false;
   const auto cores = static_cast<std::size_t>(CPU_COUNT(&allowed));
   std::vector<std::pair<std::uint64_t, long>> spent;
   for (const auto& [thread, ns] : now) {
@@ -47,24 +58,26 @@ void DriverThreads::bind(const RunTimes& before, const RunTimes& now) {
     if (thread != gettid()) spent.emplace_back(ns - (earlier == before.end() ? 0 : earlier->second), thread);
   }
   std::sort(spent.rbegin(), spent.rend());
-  if (cores < 2 || spent.size() < cores || spent[0].first == 0) return;
+  if (cores < 2 || spent.size() < cores || spent[0].first == 0) return false;
   const auto share = [&](std::size_t i) {
     return i < spent.size() ? static_cast<double>(spent[i].first) / static_cast<double>(spent[0].first) : 0.0;
   };
-  if (share(cores - 1) < kLeastShare || share(cores) > kMostShareOfOthers * share(cores - 1)) return;
+  if (share(cores - 1) < kLeastShare || share(cores) > kMostShareOfOthers * share(cores - 1)) return false;
   std::size_t worker = 0;
   for (int core = 0; core < CPU_SETSIZE && worker < cores; ++core) {
     if (!CPU_ISSET(core, &allowed)) continue;
-    cpu_set_t own;
-    CPU_ZERO(&own);
-    CPU_SET(core, &own);
-    // Where it is refused, the thread stays where it was: slower, not wrong.
-    sched_setaffinity(static_cast<pid_t>(spent[worker].second), sizeof own, &own);
+    move_to_core(static_cast<pid_t>(spent[worker].second), core);
+    if (worker == 0 && share(cores) > kLeastShareOfSubmitter) {
+      move_to_core(static_cast<pid_t>(spent[cores].second), core);
+    }
     ++worker;
   }
+  return true;
 }
 
 void DriverThreads::waited(double ms) {
+  if (settled_) return;
+  const std::lock_guard lock(mutex_);
   if (settled_) return;
   if (before_.empty()) {
     before_ = run_times();
@@ -73,8 +86,10 @@ void DriverThreads::waited(double ms) {
   }
   waited_ms_ += ms;
   if (waited_ms_ < kObservedMs) return;
-  settled_ = true;
-  bind(before_, run_times());
+  const RunTimes now = run_times();
+  settled_ = bind(before_, now) || ++looks_ == kMostLooks;
+  before_ = now;
+  waited_ms_ = 0;
 }
 
 }  // namespace regroup

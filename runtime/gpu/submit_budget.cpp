@@ -8,6 +8,7 @@ void SubmitBudget::configure(double max_ms, bool cpu_driver) {
   max_ms_ = std::max(1.0, max_ms);
   bytes_per_ms_ = cpu_driver ? 2e6 : 2e7;
   flops_per_ms_ = cpu_driver ? 1e7 : 2e8;
+  bytes_correction_ = flops_correction_ = 1.0;
 }
 
 NominalCost SubmitBudget::cost(const Work& work) const {
@@ -33,7 +34,7 @@ void SubmitBudget::learn(const NominalCost& cost, double measured_ms) {
   // correction that has become too small must be able to recover.
   if (cost.bytes_ms + cost.flops_ms <= 0.2 || measured_ms <= 0) return;
   const double ratio = std::clamp((measured_ms - cost.launch_ms) / work_ms, 0.2, 5.0);
-  const auto follow = [&](double& correction, double share) {
+  const auto follow = [&](std::atomic<double>& correction, double share) {
     correction = std::clamp(correction * (1 + 0.2 * share * (ratio - 1)), 1e-3, 1e3);
   };
   follow(bytes_correction_, bytes_ms / work_ms);

@@ -1,6 +1,7 @@
 // How much work may go into one submission: estimated from bytes and operations, learned from what submissions took.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace regroup {
@@ -30,9 +31,11 @@ struct NominalCost {
 // most often give up on.
 inline constexpr double kSubmitShareAfterLoss = 0.25;
 
+// Threads that each submit to one device share it: corrections are read and written at any time, and one that is lost
+// to another thread is learned again.
 class SubmitBudget {
  public:
-  // Starting rates are pessimistic, so that the first submissions are short on any device.
+  // Begins anew. Starting rates are pessimistic, so that the first submissions are short on any device.
   void configure(double max_ms, bool cpu_driver);
   double max_ms() const { return max_ms_; }
   NominalCost cost(const Work& work) const;
@@ -45,8 +48,8 @@ class SubmitBudget {
   double max_ms_ = 100.0;
   double bytes_per_ms_ = 2e6;
   double flops_per_ms_ = 1e7;
-  double bytes_correction_ = 1.0;
-  double flops_correction_ = 1.0;
+  std::atomic<double> bytes_correction_ = 1.0;
+  std::atomic<double> flops_correction_ = 1.0;
 };
 
 }  // namespace regroup

@@ -5,6 +5,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/ops/attention_plan.h"
+#include "runtime/ops/worker_share.h"
 #include "shaders/attention/attention_merge.h"
 #include "shaders/attention/attention_registers.h"
 #include "shaders/attention/attention_shared.h"
@@ -35,6 +36,16 @@ Work work_of(const Attention& op, const KvCacheSlice& slice, std::uint32_t token
   const double rows = reach * groups * plan.head_tiles * ((tokens + plan.tile_tokens - 1) / plan.tile_tokens);
   const double heads = double{1} * op.query_heads / op.cache.groups * groups;
   return {.bytes = 2.0 * rows * slice.layout.value_row_bytes(), .flops = 4.0 * heads * op.head_dim * reach * tokens};
+}
+
+// Whether one worker of a CPU driver is done before another that it would have to wake begins. Splits beyond the last
+// then fill the other worker's half of the grid; they do nothing.
+bool wakes_no_other_worker(const Device& device, const Attention& op, const AttentionPlan& plan,
+                           std::uint32_t workgroups) {
+  const double rows = double{1} * plan.tile_heads * plan.tile_tokens;
+  // Some 16 GFLOP/s on one worker of lavapipe.
+  const double flops = 4.0 * rows * op.head_dim * attention_reach(op, plan.tile_tokens) / plan.splits;
+  return shared_groups(device.worker_lag_us(), workgroups, 1000 + flops / 16) == 2 * workgroups;
 }
 
 std::uint32_t chunk_at(std::uint64_t bytes) {
@@ -78,9 +89,13 @@ void record_slice(CommandList& list, const Kernel& kernel, const Attention& op, 
       .tile_tokens = plan.tile_tokens,
   };
   const std::uint32_t neighbours = pass.one_token_each ? 1 : token_count;
-  const Groups groups = {.x = (neighbours + plan.tile_tokens - 1) / plan.tile_tokens,
-                         .y = served.sequences_count * slice.groups_per_sequence() * plan.head_tiles,
-                         .z = plan.splits};
+  Groups groups = {.x = (neighbours + plan.tile_tokens - 1) / plan.tile_tokens,
+                   .y = served.sequences_count * slice.groups_per_sequence() * plan.head_tiles,
+                   .z = plan.splits};
+  if (plan.family == AttentionFamily::kRegisters &&
+      wakes_no_other_worker(list.device(), op, plan, groups.x * groups.y * groups.z)) {
+    groups.z *= 2;
+  }
   const std::array<Bind, 4> bindings = {{{0, whole_chunks(slice.buffer)},
                                          {1, whole_chunks(op.q.buffer)},
                                          {2, op.positions},

@@ -8,6 +8,7 @@
 #include "runtime/core/error.h"
 #include "runtime/ops/chunk_view.h"
 #include "runtime/ops/rope_store.h"
+#include "runtime/ops/worker_share.h"
 #include "shaders/linear/linear.h"
 
 namespace regroup {
@@ -112,6 +113,13 @@ const Kernel& kernel_of(Device& device, const KernelProfile& profile, const Line
       as_words(constants));
 }
 
+// Of one worker of lavapipe for a panel, ns: products decode 5 to 12 weights a nanosecond, and 8-bit and wider ones are
+// held back by memory as well (the bench programs in tests/bench, LP_NUM_THREADS=0).
+double ns_of_panel(const PanelLayout& layout) {
+  const double weights = double{1} * layout.panel_rows * layout.columns;
+  return 0.08 * weights + 0.033 * static_cast<double>(layout.panel_bytes());
+}
+
 void set_rope_store(shader::LinearPush& push, const Linear& op) {
   const RopeStore& rope_store = *op.rope_store;
   const KvCacheSlice& slice = rope_store.cache.slices.front();
@@ -177,7 +185,13 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
     push.epsilon = op.norm_epsilon;
     if (op.rope_store != nullptr) set_rope_store(push, op);
     Groups grid{(count + variant.tokens - 1) / variant.tokens, groups, 1};
-    if (!variant.tiled) grid = {std::min(groups, kMaxGroups), (groups + kMaxGroups - 1) / kMaxGroups, grid.x};
+    if (!variant.tiled) {
+      // Kernels for one token leave out what the grid has beyond the rows.
+      const std::uint32_t shared = layout.panel_rows == variant.rows && count == 1
+                                       ? shared_groups(list.device().worker_lag_us(), groups, ns_of_panel(layout))
+                                       : groups;
+      grid = {std::min(shared, kMaxGroups), (shared + kMaxGroups - 1) / kMaxGroups, grid.x};
+    }
     list.dispatch(kernel, bindings, as_words(push), grid, work_of(rows));
   }
 }

@@ -280,7 +280,8 @@ void main() {
   [[unroll]] for (int r = 0; r < kRows; ++r) {
     float all = lanes_sum(total[r]);
     uint token = token_base + uint(r / tile_heads), head = first_head + uint(r % tile_heads);
-    bool row_exists = token <= last_token && head < push.heads_per_group;
+    // The grid may have more splits than there are.
+    bool row_exists = token <= last_token && head < push.heads_per_group && gl_WorkGroupID.z < push.splits;
     uint row = (push.out_offset + token * push.out_stride + (head_base + head) * uint(head_dim)) / 4u;
     float normalise = 1.0 / all;
     if (push.splits > 1u) {

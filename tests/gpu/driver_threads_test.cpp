@@ -48,9 +48,9 @@ class Threads {
 };
 
 void observe(DriverThreads& driver) {
-  for (int i = 0; i < 100 && !driver.settled(); ++i) {
+  for (int i = 0; i < 1000 && !driver.settled(); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    driver.waited(10);
+    driver.waited(50);
   }
 }
 
@@ -67,6 +67,18 @@ TEST(DriverThreads, OneWorkerForEachCoreIsBound) {
   for (int i = 0; i < cores; ++i) EXPECT_EQ(cores_of(threads.id(i)), 1);
   EXPECT_EQ(cores_of(threads.id(cores)), cores);
   EXPECT_EQ(cores_of(0), cores);
+}
+
+// A model is loaded before anything is computed.
+TEST(DriverThreads, WorkersAreFoundAfterAQuietBeginning) {
+  const int cores = cores_of(0);
+  if (cores < 2) GTEST_SKIP() << "one core: nothing to spread";
+  DriverThreads driver;
+  for (int i = 0; i < 30; ++i) driver.waited(10);  // one look, at nobody
+  EXPECT_FALSE(driver.settled());
+  Threads threads(cores, 1);
+  observe(driver);
+  EXPECT_TRUE(driver.settled());
 }
 
 TEST(DriverThreads, NothingIsBoundWithoutAWorkerForEachCore) {

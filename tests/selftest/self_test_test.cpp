@@ -76,6 +76,20 @@ TEST_F(SelfTestDeviceTest, EveryKernelOfARightDriverPasses) {
   }
 }
 
+// Grids with as many empty workgroups as full ones, as for a driver whose second worker never comes in time.
+TEST_F(SelfTestDeviceTest, EmptyWorkgroupsForALateWorkerChangeNothing) {
+  const auto late = Device::open(shared_instance(), {.worker_lag_us = 1e6});
+  const auto prompt = Device::open(shared_instance(), {.worker_lag_us = 0});
+  EXPECT_EQ(late->worker_lag_us(), 1e6);
+  const auto report = selftest::run_self_test(*late, one_model()),
+             plain = selftest::run_self_test(*prompt, one_model());
+  EXPECT_TRUE(report.passed());
+  ASSERT_EQ(report.kernels.size(), plain.kernels.size());
+  for (std::size_t i = 0; i < plain.kernels.size(); ++i) {
+    EXPECT_EQ(report.kernels[i].verdict.max_error, plain.kernels[i].verdict.max_error) << plain.kernels[i].name;
+  }
+}
+
 TEST_F(SelfTestDeviceTest, ASpoiledKernelIsNamedAndOthersPass) {
   const std::string family(kernel_profile(device()).name);
   // One with float sums, one that only multiplies, one of integers.

@@ -154,7 +154,7 @@ std::function<int()> add_convert(CLI::App& app) {
       ->add_option("--groups", o.groups,
                    "KV groups: one number for all layers (4), one per layer (8,8,4,2), or budget:BYTES_PER_TOKEN")
       ->required();
-  std::string methods = "auto (the best by held-out error, layer by layer)";
+  std::string methods = "auto (the best by held-out error, layer by layer; small models then all layers together)";
   for (const MergeMethod* method : merge_methods()) methods += fmt::format(", {}", method->name);
   command->add_option("--method", o.method, "how heads are merged: " + methods)->capture_default_str();
   command->add_option("--grouping", o.grouping, "which heads share a group: contiguous, measured, auto")

@@ -68,27 +68,52 @@ saved() {
   key ctrl+s
   take trace.json "$1"
 }
+# tokens G: how many tokens the run has, and how many of them were decoded under G, which must be in force
+tokens() {
+  saved now.json
+  python3 -c "
+import json
+trace = json.load(open('now.json'))
+last = len(trace['groupings']) - 1
+mine = sum(t['grouping'] == last and not t.get('prompt') for t in trace['tokens'])
+print(len(trace['tokens']), mine if trace['groupings'][last]['groups'][0] == $1 else 0)"
+}
+# streams_with G: waits until tokens were decoded under G; a run that came to its end goes on
+streams_with() {
+  before=
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    now=$(tokens "$1")
+    [ "${now#* }" -lt 3 ] || return 0
+    [ "$now" != "$before" ] || key space
+    before=$now
+  done
+  fail "no tokens were decoded at G = $1"
+}
+# turn_to G: by its key, in the middle of a run
+turn_to() {
+  before=$(tokens 0)
+  [ "$(tokens 0)" != "$before" ] || key space
+  key "$1"
+  streams_with "$1"
+}
 
 start live --model "$bundled"
 key p
 key ctrl+a
 xdotool type --window "$window" --delay 40 "Once upon a time there was a fox"
 key Return
-sleep 2
+streams_with 8
 picture 1-streaming-8.png
-saved 8.json
-key 4
-sleep 3
+turn_to 4
 picture 2-streaming-4.png
-key 2
-sleep 3
+turn_to 2
 picture 3-streaming-2.png
-key space
+key Escape  # stops
 sleep 1
 saved 2.json
 
 printf 'GGUF but not really' >broken.gguf
-python3 "$tools/drop_file.py" "$window" "$out/broken.gguf" || fail "the drop was not taken"
+"$tools/drop_file.py" "$window" "$out/broken.gguf" || fail "the drop was not taken"
 sleep 2
 picture 4-broken-file.png
 saved after-drop.json
@@ -99,7 +124,7 @@ sleep 2
 picture 5-resized.png
 xdotool windowsize "$window" 1600 1000
 sleep 2
-xdotool mousemove --window "$window" 900 300
+xdotool mousemove --window "$window" 1100 200  # on the plot of times
 sleep 1
 key e
 take 'regroup-*.svg' plot.svg

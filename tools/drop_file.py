@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Drops a file on a window as a file manager does (XDND 5), for tests of a real window. Needs python3-xlib.
 
 usage: drop_file.py WINDOW_ID FILE"""

@@ -58,6 +58,7 @@ errors = [e for e in report["errors"] if not e.startswith(("There is no run to p
 # The first quarter warms up: kernels, fonts of every size, freed memory that the allocator keeps. Behind it a line is
 # laid through what was resident: it must not rise by more than a twentieth from its begin to its end.
 kept = [r["resident_bytes"] / 2**20 for r in rounds[len(rounds) // 4:]]
+used = [r["heap_bytes"] / 2**20 for r in rounds[len(rounds) // 4:]]
 n = len(kept)
 mean_x, mean_y = (n - 1) / 2, sum(kept) / n
 slope = sum((x - mean_x) * (y - mean_y) for x, y in enumerate(kept)) / sum((x - mean_x) ** 2 for x in range(n))
@@ -66,7 +67,7 @@ frames, keys = report["frames"], report["input"]
 print(f"{len(rounds)} rounds in {report['seconds']:.0f} s on {report['device']}: {frames['count']} frames, "
       f"p50 {frames['p50_ms']:.0f} ms, p99 {frames['p99_ms']:.0f} ms, largest {frames['max_ms']:.0f} ms; "
       f"{keys['count']} answers to input, p50 {keys['p50_ms']:.0f} ms, p99 {keys['p99_ms']:.0f} ms; "
-      f"resident {min(kept):.0f} to {max(kept):.0f} MiB behind the warm-up, a line through it rises by {rise:.1f} MiB; "
+      f"in use {min(used):.0f} to {max(used):.0f} MiB, resident {min(kept):.0f} to {max(kept):.0f} MiB behind the warm-up, a line through it rises by {rise:.1f} MiB; "
       f"{len(report['validation_messages'])} validation messages, device rebuilt {report['device_rebuilt']} times")
 if report["validation_messages"] or errors:
     sys.exit(f"failed: {report['validation_messages'][:3]} {errors[:3]}")

@@ -203,20 +203,20 @@ void App::draw_panels(Rect area) {
   }
 }
 
+// A window each, no larger than the seam: one around all panels would lie before them and take the mouse from them.
 void App::draw_seams(const Arrangement& arrangement, Rect area) {
-  ImGui::SetNextWindowPos(area.min);
-  ImGui::SetNextWindowSize({area.width(), area.height()});
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {0, 0});
+  ImGui::PushStyleVar(ImGuiStyleVar_WindowMinSize, {1, 1});
   ImGui::PushStyleVar(ImGuiStyleVar_WindowBorderSize, 0.0f);
-  ImGui::Begin("seams", nullptr,
-               kFixed | ImGuiWindowFlags_NoBackground | ImGuiWindowFlags_NoBringToFrontOnFocus |
-                   ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoNav);
-  ImGui::PopStyleVar(2);
   for (std::size_t i = 0; i < arrangement.seams.size(); ++i) {
     const Seam& seam = arrangement.seams[i];
-    ImGui::SetCursorScreenPos(seam.area.min);
-    ImGui::PushID(static_cast<int>(i));
-    ImGui::InvisibleButton("seam", {std::max(1.0f, seam.area.width()), std::max(1.0f, seam.area.height())});
+    const ImVec2 size(std::max(1.0f, seam.area.width()), std::max(1.0f, seam.area.height()));
+    ImGui::SetNextWindowPos(seam.area.min);
+    ImGui::SetNextWindowSize(size);
+    ImGui::Begin(fmt::format("seam {}", i).c_str(), nullptr,
+                 kFixed | ImGuiWindowFlags_NoBackground | ImGuiWindowFlags_NoBringToFrontOnFocus |
+                     ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoNav);
+    ImGui::InvisibleButton("seam", size);
     if (ImGui::IsItemHovered() || ImGui::IsItemActive()) {
       ImGui::SetMouseCursor(seam.between_columns ? ImGuiMouseCursor_ResizeEW : ImGuiMouseCursor_ResizeNS);
       ImGui::GetWindowDrawList()->AddRectFilled(seam.area.min, seam.area.max, with_alpha(theme_.accent, 0.5f), 3);
@@ -225,9 +225,9 @@ void App::draw_seams(const Arrangement& arrangement, Rect area) {
       const ImVec2 moved = ImGui::GetIO().MouseDelta;
       move_seam(preferences_.layout, seam, seam.between_columns ? moved.x : moved.y, area);
     }
-    ImGui::PopID();
+    ImGui::End();
   }
-  ImGui::End();
+  ImGui::PopStyleVar(3);
 }
 
 void App::draw_panel(const Panel& panel, Rect area) {

@@ -281,6 +281,23 @@ TEST_F(HeadlessDeviceTest, DroppedFilesAndKeysAreAnswered) {
   EXPECT_GT(report["first_frame_ms"].get<double>(), 0.0);
 }
 
+TEST_F(HeadlessDeviceTest, TheMouseReachesPanelsAndTheSeamsBetweenThem) {
+  const Json report = play({{{"size", {1600, 1000}}},
+                            {{"frames", 3}},
+                            {{"click", {573, 92}}},  // the button of G = 4
+                            {{"wait", "idle"}},
+                            {{"report", "four"}},
+                            {{"drag", {477, 500, 577, 500}}},  // between the first two columns
+                            {{"click", {673, 92}}},            // of G = 2? The button has moved along: G = 4 again
+                            {{"wait", "idle"}},
+                            {{"report", "still four"}},
+                            {{"click", {714, 92}}},
+                            {{"wait", "idle"}}});
+  EXPECT_EQ(report["reports"][0]["groups"], Json(std::vector<int>(4, 4)));
+  EXPECT_EQ(report["reports"][1]["groups"], Json(std::vector<int>(4, 4)));
+  EXPECT_EQ(report["groups"], Json(std::vector<int>(4, 2)));
+}
+
 TEST_F(HeadlessDeviceTest, MistakesEndWithOneLine) {
   std::ofstream(file("wrong.json")) << R"([{"dance": true}])";
   const Outcome step = view({"--headless", "--script", file("wrong.json")});

@@ -109,7 +109,12 @@ Window::Window(int width, int height, const std::string& title) {
     self(w).activity_ = true;
     self(w).note_input();
   });
-  glfwSetCursorPosCallback(window_, [](GLFWwindow* w, double, double) { self(w).activity_ = true; });
+  glfwSetCursorPosCallback(window_, [](GLFWwindow* w, double, double) {
+    self(w).activity_ = true;
+    // A window that opens under the pointer is never entered, and ImGui's backend looks at the mouse only where it was,
+    // or where the window has the focus.
+    ImGui_ImplGlfw_CursorEnterCallback(w, GLFW_TRUE);
+  });
   glfwSetCursorEnterCallback(window_, [](GLFWwindow* w, int) { self(w).activity_ = true; });
   glfwSetFramebufferSizeCallback(window_, [](GLFWwindow* w, int, int) { self(w).activity_ = true; });
   glfwSetWindowContentScaleCallback(window_, [](GLFWwindow* w, float, float) { self(w).activity_ = true; });

@@ -3,6 +3,7 @@
 #include <imgui.h>
 #include <imgui_stdlib.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "viewer/panel.h"
@@ -123,7 +124,9 @@ void draw(PanelContext& c) {
   }
   controls(c);
   ImGui::PushStyleColor(ImGuiCol_ChildBg, c.theme.field);
-  ImGui::BeginChild("text", {0, -line}, true);
+  // At a large zoom the panel itself scrolls rather than leave a slit for the text.
+  const float height = std::max(ImGui::GetContentRegionAvail().y - line, ImGui::GetFontSize() * 4);
+  ImGui::BeginChild("text", {0, height}, true);
   if (s.trace.tokens.empty()) {
     empty_panel(c.theme,
                 s.phase == Phase::kEmpty

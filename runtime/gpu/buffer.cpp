@@ -15,6 +15,7 @@ constexpr std::uint64_t kLargestOwnBlockBytes = 1u << 26;
 }  // namespace
 
 VkBufferView Buffer::texel_view(BindingKind kind, std::uint64_t offset, std::uint64_t bytes) const {
+  const std::lock_guard lock(views_mutex_);
   BufferViewHandle& view = views_[{kind, offset, bytes}];
   if (!view) {
     VkBufferViewCreateInfo info{VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO};

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,7 +36,8 @@ class Buffer {
   // Host address, or nullptr for memory that the host cannot reach.
   std::byte* mapped() const { return mapped_; }
   const std::string& name() const { return name_; }
-  // The texel view of a range of 16-byte elements, made on first use.
+  // The texel view of a range of 16-byte elements, made on first use. Thread-safe: sessions in several threads record
+  // dispatches that read the same weights.
   VkBufferView texel_view(BindingKind kind, std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
@@ -46,6 +48,7 @@ class Buffer {
   std::uint64_t size_bytes_ = 0;
   std::byte* mapped_ = nullptr;
   std::string name_;
+  mutable std::mutex views_mutex_;
   mutable std::map<std::tuple<BindingKind, std::uint64_t, std::uint64_t>, BufferViewHandle> views_;
 };
 

@@ -7,8 +7,8 @@
 namespace regroup {
 
 // Measured once per process by two threads that wake each other, in some milliseconds; us. 0 where it is unknown: with
-// fewer than two cores, or beyond Linux. On a busy machine the lower quartile of many wakes still is near the truth, and
-// no more than 60 us is ever told.
+// fewer than two cores, or beyond Linux. On a busy machine the lower quartile of many wakes still is near the truth,
+// and no more than 60 us is ever told.
 double wake_lag_us();
 
 // Whether this driver has exactly two workers, which are given the halves of each dispatch: lavapipe on two cores, as

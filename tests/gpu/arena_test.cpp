@@ -1,6 +1,11 @@
 // Arenas: blocks, alignment, limits, and what is counted.
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <functional>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "runtime/core/error.h"
 #include "tests/support/device_fixture.h"
@@ -31,6 +36,29 @@ TEST_F(ArenaTest, ManySmallBuffersShareABlockAndKeepTheirAddress) {
   EXPECT_EQ(addresses.size(), 201u);
   EXPECT_EQ(arena.allocated_bytes(), block);
   EXPECT_EQ(first.name(), "first");
+}
+
+// Sessions in several threads ask the buffers of one model for views; the first to ask makes each.
+TEST_F(ArenaTest, TexelViewsAreMadeOnceForThreadsThatAskTogether) {
+  constexpr std::uint64_t kViews = 400;
+  Arena arena(device(), MemoryUse::kDevice, "test");
+  const Buffer& buffer = arena.buffer(kViews * 256, "shared");
+  std::array<std::vector<VkBufferView>, 3> seen;
+  std::atomic<std::size_t> ready{0};
+  const auto ask = [&](std::vector<VkBufferView>& views) {
+    for (++ready; ready < seen.size();) {
+    }
+    for (std::uint64_t i = 0; i < kViews; ++i) {
+      views.push_back(buffer.texel_view(BindingKind::kTexelUint, i * 256, 256));
+    }
+  };
+  std::vector<std::thread> threads;
+  for (auto& views : seen) threads.emplace_back(ask, std::ref(views));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(std::count(seen[0].begin(), seen[0].end(), VkBufferView{VK_NULL_HANDLE}), 0);
+  EXPECT_EQ(std::set<VkBufferView>(seen[0].begin(), seen[0].end()).size(), kViews);
+  EXPECT_EQ(seen[1], seen[0]);
+  EXPECT_EQ(seen[2], seen[0]);
 }
 
 TEST_F(ArenaTest, GrowsByBlocksWithoutWasteForLargeBuffers) {

@@ -24,12 +24,12 @@ constexpr double kMostShareOfOthers = 0.8;
 constexpr double kLeastShareOfSubmitter = 0.05;
 constexpr int kMostLooks = 20;
 
-bool move_to_core(pid_t thread, int core) {
+void move_to_core(pid_t thread, int core) {
   cpu_set_t own;
   CPU_ZERO(&own);
   CPU_SET(core, &own);
   // Where it is refused, the thread stays where it was: slower, not wrong.
-  return sched_setaffinity(thread, sizeof own, &own) == 0;
+  sched_setaffinity(thread, sizeof own, &own);
 }
 
 }  // namespace

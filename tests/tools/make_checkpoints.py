@@ -2,8 +2,8 @@
 """Writes small random checkpoints and the logits that transformers computes from them in float32.
 
     make_checkpoints.py --out tests/data/checkpoints                the recorded cases (seed 0)
-    make_checkpoints.py --seed 7 --vary --all --out /tmp/unseen     fresh weights, other shapes, also the larger cases
-    make_checkpoints.py --only yarn --out /tmp/x                    the cases whose name contains a word
+    make_checkpoints.py --seed 7 --vary --all --out unseen          fresh weights, other shapes, also the larger cases
+    make_checkpoints.py --only yarn --out x                         the cases whose name contains a word
 
 Each case is a directory: a Hugging Face checkpoint (config.json + safetensors) or model.gguf (or shards), tokens.json (a list of
 token ids) and logits.npy (float32 [tokens, vocab]); cases.json lists them. The reference of a Hugging Face case is computed from

@@ -103,8 +103,14 @@ else()
 endif()
 file(GENERATE OUTPUT ${REGROUP_SPIRV_DIR}/shader_table.cpp CONTENT "${table}")
 
+# Where everything is built once and whole, few compilations beat short ones.
+set(REGROUP_SHADERS_TOGETHER OFF)
+if(REGROUP_SANITIZE OR REGROUP_SANITIZE_THREADS)
+  set(REGROUP_SHADERS_TOGETHER ON)
+endif()
 add_library(regroup_shaders STATIC ${unit_sources} ${REGROUP_SPIRV_DIR}/shader_table.cpp)
 target_include_directories(regroup_shaders PUBLIC ${CMAKE_SOURCE_DIR} PRIVATE ${REGROUP_SPIRV_DIR})
 target_compile_features(regroup_shaders PUBLIC cxx_std_20)
-set_target_properties(regroup_shaders PROPERTIES POSITION_INDEPENDENT_CODE ON)  # they are in the shared library too
+set_target_properties(regroup_shaders PROPERTIES POSITION_INDEPENDENT_CODE ON  # they are in the shared library too
+                      UNITY_BUILD ${REGROUP_SHADERS_TOGETHER} UNITY_BUILD_BATCH_SIZE 32)
 message(STATUS "regroup: ${kernel_count} kernels")

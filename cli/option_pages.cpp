@@ -9,6 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/option_table.h"
+#include "cli/shell_completion.h"
+
 namespace regroup::cli {
 namespace {
 
@@ -38,52 +41,6 @@ std::string upper(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return text;
-}
-
-// A description as all of ours are written: "Example:" or "Examples:" with indented lines, an empty line, the text.
-struct Description {
-  std::vector<std::string> examples;
-  std::string text;
-};
-
-Description split(const std::string& description) {
-  Description parts;
-  std::size_t begin = 0;
-  while (begin <= description.size()) {
-    const std::size_t end = std::min(description.find('\n', begin), description.size());
-    const std::string line = description.substr(begin, end - begin);
-    begin = end + 1;
-    if (line.starts_with("  ")) {
-      parts.examples.push_back(line.substr(2));
-    } else if (!line.starts_with("Example") && !line.empty()) {
-      parts.text += (parts.text.empty() ? "" : " ") + line;
-    }
-  }
-  return parts;
-}
-
-bool is_hidden(const CLI::Option& option) {
-  return option.get_group().empty();
-}
-
-std::vector<const CLI::Option*> shown_options(const CLI::App& app) {
-  std::vector<const CLI::Option*> options;
-  for (const CLI::Option* option : app.get_options()) {
-    if (!is_hidden(*option)) options.push_back(option);
-  }
-  return options;
-}
-
-bool takes_value(const CLI::Option& option) {
-  return option.get_expected_max() > 0 && option.get_items_expected_max() > 0;
-}
-
-// "-m", "--model"
-std::vector<std::string> names_of(const CLI::Option& option) {
-  std::vector<std::string> names;
-  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
-  return names;
 }
 
 std::string option_rows(const CLI::App& app) {
@@ -121,8 +78,8 @@ constexpr std::string_view kEnvironment =
 std::string man_page(const Page& page, const CLI::App& app, const std::string& name) {
   std::string file_name = name;
   std::replace(file_name.begin(), file_name.end(), ' ', '-');
-  const Description description = split(app.get_description());
-  const auto commands = app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
+  const Description description = description_of(app);
+  const std::vector<const CLI::App*> commands = shown_commands(app);
   std::string out =
       fmt::format(".TH {} 1 \"\" \"{} {}\" \"User Commands\"\n", troff(upper(file_name)), page.program, page.version);
   std::string summary = description.text;
@@ -134,49 +91,14 @@ std::string man_page(const Page& page, const CLI::App& app, const std::string& n
   if (!commands.empty()) {
     out += ".SH COMMANDS\n";
     for (const CLI::App* command : commands) {
-      out +=
-          fmt::format(".TP\n\\fB{}\\fR\n{} See {}(1).\n", troff(command->get_name()),
-                      troff(split(command->get_description()).text), troff(page.program + "-" + command->get_name()));
+      out += fmt::format(".TP\n\\fB{}\\fR\n{} See {}(1).\n", troff(command->get_name()),
+                         troff(description_of(*command).text), troff(page.program + "-" + command->get_name()));
     }
   }
   out += ".SH OPTIONS\n" + option_rows(app) + examples_section(description.examples);
   out += kExitStatus;
   out += kEnvironment;
   if (name != page.program) out += fmt::format(".SH SEE ALSO\n{}(1)\n", troff(page.program));
-  return out;
-}
-
-std::string option_words(const CLI::App& app) {
-  std::string words;
-  for (const CLI::Option* option : shown_options(app)) {
-    for (const std::string& name : names_of(*option)) words += (words.empty() ? "" : " ") + name;
-  }
-  return words;
-}
-
-// Options where a word begins with '-', commands in the first place, file names everywhere else.
-std::string bash_completion(const Page& page, const CLI::App& app) {
-  std::string function = "_" + page.program;
-  std::replace(function.begin(), function.end(), '-', '_');
-  std::string commands, cases;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App* c) { return !c->get_group().empty(); })) {
-    commands += (commands.empty() ? "" : " ") + command->get_name();
-    cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), option_words(*command));
-  }
-  std::string out = fmt::format("# Completion of {} for bash, written by `{} --write-option-pages`.\n{}() {{\n",
-                                page.program, page.program, function);
-  out += "  local current=\"${COMP_WORDS[COMP_CWORD]}\" words=\"\"\n  COMPREPLY=()\n";
-  if (commands.empty()) {
-    out += fmt::format("  words=\"{}\"\n", option_words(app));
-  } else {
-    out += fmt::format(
-        "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"{} {}\" -- \"$current\"))\n    return\n  "
-        "fi\n",
-        commands, option_words(app));
-    out += "  case \"${COMP_WORDS[1]}\" in\n" + cases + "  esac\n";
-  }
-  out += "  if [[ \"$current\" == -* ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$current\")); fi\n}\n";
-  out += fmt::format("complete -o default -F {} {}\n", function, page.program);
   return out;
 }
 
@@ -196,11 +118,13 @@ void add_option_pages(CLI::App& app, const char* version) {
     const Page page{table.get_name(), version};
     const std::filesystem::path root = folder;
     write(root / "man1" / (page.program + ".1"), man_page(page, table, page.program));
-    for (const CLI::App* command : table.get_subcommands([](const CLI::App* c) { return !c->get_group().empty(); })) {
+    for (const CLI::App* command : shown_commands(table)) {
       write(root / "man1" / (page.program + "-" + command->get_name() + ".1"),
             man_page(page, *command, page.program + " " + command->get_name()));
     }
-    write(root / "bash" / page.program, bash_completion(page, table));
+    write(root / "bash" / page.program, bash_completion(table));
+    write(root / "zsh" / ("_" + page.program), zsh_completion(table));
+    write(root / "fish" / (page.program + ".fish"), fish_completion(table));
     throw CLI::Success();
   };
   app.add_option_function<std::string>("--write-option-pages", write_pages,

@@ -6,8 +6,9 @@
 
 namespace regroup::cli {
 
-// Adds the hidden option --write-option-pages FOLDER, which writes man1/<program>.1, man1/<program>-<command>.1 and
-// bash/<program> below the folder and ends the program. To be added after all other options.
+// Adds the hidden option --write-option-pages FOLDER, which writes man1/<program>.1, man1/<program>-<command>.1,
+// bash/<program>, zsh/_<program> and fish/<program>.fish below the folder and ends the program. To be added after all
+// other options.
 void add_option_pages(CLI::App& app, const char* version);
 
 }  // namespace regroup::cli

@@ -49,7 +49,9 @@ class OptionPagesTest : public ProgramTest {
 
 TEST_F(OptionPagesTest, EveryCommandHasItsPageWithItsOptions) {
   const std::string main_page = text_of(pages() / "man1" / "regroup.1");
-  const std::string completion = text_of(pages() / "bash" / "regroup");
+  const std::string bash = text_of(pages() / "bash" / "regroup");
+  const std::string zsh = text_of(pages() / "zsh" / "_regroup");
+  const std::string fish = text_of(pages() / "fish" / "regroup.fish");
   EXPECT_NE(main_page.find(".SH EXIT STATUS"), std::string::npos);
   ASSERT_GE(commands().size(), 9u);
   for (const std::string& command : commands()) {
@@ -64,7 +66,10 @@ TEST_F(OptionPagesTest, EveryCommandHasItsPageWithItsOptions) {
     const std::string options = help.substr(help.find("Options:"));
     for (const std::string& line_option : long_options(options)) {
       EXPECT_NE(page.find("\\fB" + line_option + "\\fR"), std::string::npos) << line_option;
-      EXPECT_NE(completion.find(line_option), std::string::npos) << line_option;
+      EXPECT_NE(bash.find(line_option), std::string::npos) << line_option;
+      EXPECT_NE(zsh.find(line_option + "["), std::string::npos) << line_option;
+      const std::size_t row = fish.find(" -l " + line_option.substr(2) + " ");
+      EXPECT_NE(row, std::string::npos) << line_option;
     }
   }
 }
@@ -84,6 +89,41 @@ TEST_F(OptionPagesTest, BashCompletes) {
   EXPECT_EQ(completed("regroup run --gro"), "--groups\n");
   EXPECT_EQ(completed("regroup run --temp 0 --see"), "--seed\n");
   EXPECT_EQ(completed("regroup run -m fi"), "");  // files are bash's own
+}
+
+TEST_F(OptionPagesTest, FishCompletes) {
+  if (std::system("command -v fish >/dev/null") != 0) GTEST_SKIP() << "no fish";
+  const auto completed = [&](const std::string& line) {
+    const fs::path script = file("complete.fish");
+    std::ofstream(script) << "source '" << (pages() / "fish" / "regroup.fish").string() << "'\ncomplete -C '" << line
+                          << "' | string replace -r '\\t.*' ''\n";
+    const Outcome outcome =
+        run_program({"fish", "--no-config", script.string()}, {.cache = file("cache"), .program = "/usr/bin/env"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out;
+  };
+  EXPECT_EQ(completed("regroup tok"), "tokenize\n");
+  EXPECT_EQ(completed("regroup run --gro"), "--groups\n");
+  EXPECT_EQ(completed("regroup run --temp 0 --see"), "--seed\n");
+}
+
+// Loaded as an interactive zsh loads it, at the first use; what it would offer is asked through its own functions.
+TEST_F(OptionPagesTest, ZshLoadsItsCompletion) {
+  if (std::system("command -v zsh >/dev/null") != 0) GTEST_SKIP() << "no zsh";
+  const fs::path script = file("complete.zsh");
+  std::ofstream(script)
+      << "_describe() { print -l ${(P)2} }\n_arguments() { local a; for a in $@; do print -r -- $a; done; "
+         "state=$WANTED line=(run) }\n"
+      << "_files() { }\nfpath=('" << (pages() / "zsh").string()
+      << "' $fpath)\nautoload -U _regroup\nWANTED=command; _regroup\nWANTED=arguments; _regroup\n";
+  const Outcome outcome =
+      run_program({"zsh", "-f", script.string()}, {.cache = file("cache"), .program = "/usr/bin/env"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_NE(outcome.out.find("\ntokenize:"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("\n*--prompt["), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("\n(-n --predict)--predict[most tokens to generate]:value:_files\n"), std::string::npos)
+      << outcome.out;
 }
 
 TEST_F(OptionPagesTest, ManReadsThePagesWithoutWarnings) {

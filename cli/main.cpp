@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/option_pages.h"
 #include "runtime/core/error.h"
+#include "runtime/core/memory_reserve.h"
 
 namespace {
 
@@ -43,21 +44,36 @@ int run(int argc, char** argv) {
   return 2;
 }
 
+// Whatever went into the message, a path from the command line too, nothing raw reaches the terminal. Where even the
+// message finds no memory, that is what is said.
+int fail(int code, const char* before, const char* message, const char* after) noexcept {
+  try {
+    std::fprintf(stderr, "regroup: %s%s%s\n", before, regroup::escaped(message, kLongestMessage).c_str(), after);
+    return code;
+  } catch (const std::exception&) {
+    std::fputs("regroup: out of host memory\n", stderr);
+    return 6;
+  }
+}
+
+// What was printed must have arrived: a full disk is no success.
+int check_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  regroup::throw_error(regroup::ErrorCode::kFailed, "cannot write to standard output; is the disk full?");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  regroup::keep_memory_reserve("regroup");
   try {
-    return run(argc, argv);
+    return check_output(run(argc, argv));
   } catch (const regroup::Error& error) {
-    // Whatever went into the message, a path from the command line too, nothing raw reaches the terminal.
-    std::fprintf(stderr, "regroup: %s\n", regroup::escaped(error.what(), kLongestMessage).c_str());
-    return regroup::exit_code(error.code());
+    return fail(regroup::exit_code(error.code()), "", error.what(), "");
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "regroup: out of host memory\n");
+    std::fputs("regroup: out of host memory\n", stderr);
     return 6;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "regroup: internal error: %s; please report it\n",
-                 regroup::escaped(error.what(), kLongestMessage).c_str());
-    return 1;
+    return fail(1, "internal error: ", error.what(), "; please report it");
   }
 }

@@ -17,7 +17,7 @@ std::string read_whole_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
-  if (!file) throw_error(ErrorCode::kFailed, "{}: cannot be read", escaped(path.string()));
+  if (!file || text.bad()) throw_error(ErrorCode::kFailed, "{}: cannot be read", escaped(path.string()));
   return text.str();
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/option_pages.h"
 #include "runtime/core/error.h"
+#include "runtime/core/memory_reserve.h"
 #include "viewer/host_memory.h"
 #include "viewer/run_window.h"
 #include "viewer/script.h"
@@ -99,6 +100,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  regroup::keep_memory_reserve("regroup-view");
   regroup::view::give_freed_memory_back();
   try {
     return run(argc, argv);

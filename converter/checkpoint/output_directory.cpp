@@ -45,8 +45,11 @@ OutputDirectory::OutputDirectory(fs::path target, Overwrite overwrite)
 
 OutputDirectory::~OutputDirectory() {
   if (committed_) return;
-  std::error_code unused;
-  fs::remove_all(temporary_, unused);
+  try {
+    std::error_code unused;
+    fs::remove_all(temporary_, unused);
+  } catch (const std::exception&) {  // no memory to list it: the next conversion to this name removes it
+  }
 }
 
 void OutputDirectory::write_file(std::string_view name, std::string_view text) const {

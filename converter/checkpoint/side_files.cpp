@@ -75,7 +75,11 @@ std::map<std::string, std::string> tokenizer_files(const ModelFile& source, cons
     if (!is_there(source.path() / name)) continue;
     std::ifstream in(source.path() / name, std::ios::binary);
     std::ostringstream text;
+    // An empty file sets the fail bit of the target; the bad bit is a file that could not be read to its end.
     text << in.rdbuf();
+    if (!in || text.bad()) {
+      throw_error(ErrorCode::kFailed, "cannot read '{}'", escaped((source.path() / name).string()));
+    }
     files[name] = text.str();
   }
   return files;

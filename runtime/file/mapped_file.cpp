@@ -18,9 +18,12 @@ namespace regroup {
 
 namespace {
 
+ErrorCode code_of(int error) {
+  return error == ENOMEM ? ErrorCode::kOutOfMemory : ErrorCode::kFailed;
+}
+
 [[noreturn]] void fail_to_open(const std::filesystem::path& path, int error) {
-  throw_error(ErrorCode::kFailed, "cannot open '{}': {}", escaped(path.string(), kShownPathBytes),
-              std::strerror(error));
+  throw_error(code_of(error), "cannot open '{}': {}", escaped(path.string(), kShownPathBytes), std::strerror(error));
 }
 
 // Closes the descriptor on every way out; the mapping does not need it.
@@ -47,8 +50,9 @@ MappedFile MappedFile::open(const std::filesystem::path& path) {
   if (size_bytes == 0) return MappedFile(path, {});  // an empty mapping is an error to the system
   void* address = ::mmap(nullptr, size_bytes, PROT_READ, MAP_PRIVATE, file.value, 0);
   if (address == MAP_FAILED) {
-    throw_error(ErrorCode::kFailed, "cannot map '{}' ({} bytes) into memory: {}",
-                escaped(path.string(), kShownPathBytes), size_bytes, std::strerror(errno));
+    const int error = errno;
+    throw_error(code_of(error), "cannot map '{}' ({} bytes) into memory: {}", escaped(path.string(), kShownPathBytes),
+                size_bytes, std::strerror(error));
   }
   // Advice only: reading ahead is what loading wants, and a system that refuses it still works.
   (void)::madvise(address, size_bytes, MADV_SEQUENTIAL);

@@ -153,7 +153,10 @@ Device::~Device() {
     const std::lock_guard lock(queue_mutex_);
     if (owned_) vkDeviceWaitIdle(device_);
   }
-  save_pipeline_cache();
+  try {
+    save_pipeline_cache();
+  } catch (const std::exception&) {  // no memory for it: the next program compiles again
+  }
   kernels_.clear();
   pipeline_cache_ = {};
   if (owned_) vkDestroyDevice(device_, nullptr);

@@ -46,9 +46,9 @@ void ResultsFile::load() {
   std::error_code error;
   const auto size = std::filesystem::file_size(path_, error);
   if (error || size > kLargestFileBytes) return;
-  std::ifstream in(path_, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   try {
+    std::ifstream in(path_, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
     const nlohmann::json json = parse_json_checked(text, path_.string(), kLargestFileBytes);
     for (const auto& [key, value] : json.at("results").items()) {
       Entry entry{.result = {}, .hash = value.at("hash").get<std::string>()};

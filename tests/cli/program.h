@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace regroup::test {
@@ -29,6 +30,8 @@ struct Surroundings {
   std::filesystem::path folder = REGROUP_SOURCE_DIR;
   std::filesystem::path program = REGROUP_PROGRAM;
   bool interrupt_after_output = false;  // SIGINT as soon as something stands on stdout
+  std::filesystem::path out_to = {};    // stdout goes into this file instead of Outcome::out
+  std::vector<std::pair<std::string, std::string>> environment = {};
 };
 
 inline Outcome run_program(const std::vector<std::string>& arguments, const Surroundings& around) {
@@ -45,7 +48,9 @@ inline Outcome run_program(const std::vector<std::string>& arguments, const Surr
     dup2(err[1], STDERR_FILENO);
     const int none = open("/dev/null", O_RDONLY);
     dup2(none, STDIN_FILENO);
+    if (!around.out_to.empty()) dup2(open(around.out_to.c_str(), O_WRONLY | O_CREAT, 0666), STDOUT_FILENO);
     setenv("REGROUP_CACHE", around.cache.c_str(), 1);
+    for (const auto& [name, value] : around.environment) setenv(name.c_str(), value.c_str(), 1);
     if (chdir(around.folder.c_str()) == 0) execv(around.program.c_str(), argv.data());
     _exit(127);
   }

@@ -1,0 +1,48 @@
+#include "runtime/core/memory_reserve.h"
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
+
+#include "runtime/core/error.h"
+
+namespace regroup {
+namespace {
+
+constexpr std::size_t kReserveBytes = std::size_t{1} << 20;
+
+std::atomic<void*> reserve{nullptr};
+const char* program_name = "";
+std::terminate_handler previous_handler = std::get_terminate();
+
+[[noreturn]] void give_reserve_free() {
+  std::free(reserve.exchange(nullptr));
+  throw std::bad_alloc();
+}
+
+[[noreturn]] void end_without_memory() {
+  if (const std::exception_ptr failure = std::current_exception()) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::bad_alloc&) {
+      std::fprintf(stderr, "%s: out of host memory\n", program_name);
+      std::_Exit(exit_code(ErrorCode::kOutOfMemory));
+    } catch (...) {
+    }
+  }
+  previous_handler();
+  std::_Exit(exit_code(ErrorCode::kFailed));
+}
+
+}  // namespace
+
+void keep_memory_reserve(const char* program) {
+  program_name = program;
+  reserve = std::malloc(kReserveBytes);
+  std::set_new_handler(give_reserve_free);
+  previous_handler = std::set_terminate(end_without_memory);
+}
+
+}  // namespace regroup

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <fstream>
 
@@ -32,7 +33,11 @@ bool made_by_this_driver(std::span<const char> data, const DeviceInfo& info) {
   VkPipelineCacheHeaderVersionOne header{};
   if (data.size() < sizeof header) return false;
   std::memcpy(&header, data.data(), sizeof header);
-  return header.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && header.vendorID == info.vendor_id &&
+  // Any number may stand there, and an enumeration may not hold any number.
+  std::uint32_t version = 0;
+  static_assert(sizeof version == sizeof header.headerVersion);
+  std::memcpy(&version, data.data() + offsetof(VkPipelineCacheHeaderVersionOne, headerVersion), sizeof version);
+  return version == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && header.vendorID == info.vendor_id &&
          std::memcmp(header.pipelineCacheUUID, info.pipeline_cache_uuid.data(), 16) == 0;
 }
 

@@ -2,7 +2,7 @@
 # Plays in a real window, with real keys, what regroup-view is for, and checks what came of it: a prompt is typed, G goes
 # from 8 over 4 to 2 while tokens stream, the cache halves twice and agrees to the byte with `regroup run --groups 2`; a
 # broken file is dropped, the window resized, a plot exported, another model opened, and the run replayed without a model.
-# Needs xvfb, xdotool, python3-xlib.   usage: tools/check_window.sh [folder of the programs] [folder for pictures] [model
+# tools/install_dependencies.sh --window installs what it needs.  usage: tools/check_window.sh [folder of the programs] [folder for pictures] [model
 # to open; default: smollm2-135m, if it was fetched]
 set -eu
 programs=$(realpath "${1:-build/release/bin}")
@@ -53,11 +53,11 @@ stop() {
 }
 # newest_of PATTERN NEW_NAME: waits for a file that a key asked for
 take() {
-  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  for _ in $(seq 300); do
     for file in $1; do
       if [ -s "$file" ]; then mv "$file" "$2"; return; fi
     done
-    sleep 1
+    sleep 0.2
   done
   fail "no $1 was saved"
 }
@@ -89,6 +89,17 @@ streams_with() {
   done
   fail "no tokens were decoded at G = $1"
 }
+# settled: waits until the run has come to its end
+settled() {
+  before=
+  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+    now=$(tokens 0)
+    [ "$now" != "$before" ] || return 0
+    before=$now
+    sleep 1
+  done
+  fail "the run does not end"
+}
 # turn_to G: by its key, in the middle of a run
 turn_to() {
   before=$(tokens 0)
@@ -103,13 +114,13 @@ key ctrl+a
 xdotool type --window "$window" --delay 40 "Once upon a time there was a fox"
 key Return
 streams_with 8
+cp now.json 8.json
 picture 1-streaming-8.png
 turn_to 4
 picture 2-streaming-4.png
 turn_to 2
 picture 3-streaming-2.png
-key Escape  # stops
-sleep 1
+settled
 saved 2.json
 
 printf 'GGUF but not really' >broken.gguf
@@ -117,7 +128,7 @@ printf 'GGUF but not really' >broken.gguf
 sleep 2
 picture 4-broken-file.png
 saved after-drop.json
-key Escape
+key Escape  # dismisses the message, no more
 
 xdotool windowsize "$window" 1100 760
 sleep 2
@@ -137,12 +148,22 @@ if [ -s "$other" ]; then
   picture 6-dialog.png
   xdotool type --window "$window" --delay 40 "$other"
   key Return
-  sleep 10
+  # Loading and compiling takes its time on a busy machine.
+  is_other() { saved other.json && python3 -c "
+import json
+other, before = json.load(open('other.json')), json.load(open('2.json'))
+raise SystemExit(other['model']['name'] == before['model']['name'] or len(other['tokens']) < $1)"; }
+  wait_for_other() {
+    for _ in $(seq 60); do
+      if is_other "$1"; then return; fi
+      sleep 1
+    done
+    fail "$2"
+  }
+  wait_for_other 0 "$other was not opened"
   key space
-  sleep 10
+  wait_for_other 12 "$other says nothing"
   key space
-  sleep 2
-  saved other.json
   picture 7-other-model.png
 fi
 stop

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Drives a real window of regroup-view with real key and mouse events on a virtual display: decodes while keys and clicks
 # come, turns G, resizes, minimises, zooms, idles, and leaves pictures of what it showed and the program's own report.
-# Needs xvfb, xdotool and python3.   usage: tools/drive_window.sh [path of regroup-view] [folder for pictures] [model]
+# tools/install_dependencies.sh --window installs what it needs.  usage: tools/drive_window.sh [path of regroup-view] [folder for pictures] [model]
 set -eu
 viewer=$(realpath "${1:-build/release/bin/regroup-view}")
 out=$(realpath -m "${2:-build/window}")
@@ -12,7 +12,9 @@ display=:$((70 + $$ % 20))
 Xvfb $display -screen 0 1700x1100x24 -nolisten tcp >/dev/null 2>&1 &
 xvfb=$!
 viewer_pid=
+manager=
 finish() {
+  [ -z "$manager" ] || kill "$manager" 2>/dev/null || true
   [ -z "$viewer_pid" ] || kill "$viewer_pid" 2>/dev/null || true
   kill $xvfb 2>/dev/null || true
   rm -rf "$work"
@@ -24,6 +26,12 @@ fail() { echo "drive_window.sh: FAILED: $*" >&2; exit 1; }
 cd "$out"
 rm -f regroup-*.png trace.json report.json
 sleep 1
+# Windows are minimised by a window manager.
+if command -v openbox >/dev/null; then
+  openbox >/dev/null 2>&1 &
+  manager=$!
+  sleep 1
+fi
 "$viewer" --json --model "$model" >report.json 2>"$work/stderr" &
 viewer_pid=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name '^regroup$' | head -1)
@@ -81,9 +89,11 @@ sleep 2
 key f
 picture 7-enlarged.png
 key f
-xdotool windowunmap "$window"
-sleep 2
-xdotool windowmap "$window"
+# Out of sight while it decodes: nothing is drawn.
+key space
+if [ -n "$manager" ]; then xdotool windowminimize "$window"; else xdotool windowunmap "$window"; fi
+sleep 4
+if [ -n "$manager" ]; then xdotool windowactivate "$window"; else xdotool windowmap "$window"; fi
 sleep 2
 xdotool windowfocus "$window" 2>/dev/null || true  # a display without a window manager gives none back
 picture 8-back.png

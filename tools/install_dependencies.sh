@@ -1,13 +1,15 @@
 #!/bin/sh
 # Installs what building and running regroup needs, on Debian 12 and newer or Ubuntu 24.04 and newer, as root or with sudo, asking nothing.
-# usage: tools/install_dependencies.sh [--tests | --fuzz]
+# usage: tools/install_dependencies.sh [--tests | --fuzz | --window]
 #   --tests  also what the tests need: GoogleTest, the validation layers, and SwiftShader, the second Vulkan driver, out of Debian's Chromium
 #   --fuzz   also what tools/fuzz.sh needs: Clang with its sanitizers and libFuzzer
+#   --window also what tools/drive_window.sh and tools/check_window.sh need: a virtual display, its keys, a window manager
 # Does nothing, and at once, when everything is there.
 set -eu
 
 build="g++ cmake ninja-build pkg-config glslc libvulkan-dev mesa-vulkan-drivers libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libeigen3-dev libimgui-dev libglfw3-dev libstb-dev fonts-dejavu-core"
 tests="libgtest-dev vulkan-validationlayers python3"
+window="xvfb xdotool openbox python3 python3-xlib"
 fuzz="clang-16 libclang-rt-16-dev"
 # Debian's Chromium keeps SwiftShader in this part of it, without the browser and its libraries.
 swiftshader="chromium-common"
@@ -22,7 +24,8 @@ case "${1:-}" in
   "") ;;
   --tests) with_tests=yes; wanted="$build $tests" ;;
   --fuzz) wanted="$build $fuzz" ;;
-  *) echo "usage: tools/install_dependencies.sh [--tests | --fuzz]" >&2; exit 2 ;;
+  --window) wanted="$build $window" ;;
+  *) echo "usage: tools/install_dependencies.sh [--tests | --fuzz | --window]" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then

@@ -14,14 +14,16 @@ cp "$viewer" "$work/regroup-view"
 model=$(realpath assets/regroup-3m.gguf)
 cd "$work"
 
-# More rounds than there is time for: --seconds ends the script behind the round that is under way.
+# More rounds than there is time for: --seconds ends the script behind the round that is under way. Every round ends at
+# the same point (same G, method, cache, size, zoom, prompt and number of tokens), where memory is compared.
 awk 'BEGIN {
   srand(20)
   split("8 4 2 1", g, " "); split("mean first random mean-norm align", method, " "); split("pool recompute", mode, " ")
   split("dark light high-contrast", theme, " "); split("live memory compare", preset, " "); split("f16 f32 q8_0", cache, " ")
   split("t l f k f1 i space left right ctrl+= ctrl+- ctrl+0", keys, " ")
   print "[{\"sampling\": {\"temperature\": 0.8, \"seed\": 3}}"
-  for (r = 1; r <= 5000; ++r) {
+  for (r = 1; r <= 2000; ++r) {
+    if (r % 3 == 0) printf ",{\"method\": \"%s\"}, {\"cache\": \"%s\"}, {\"zoom\": %.1f}\n", method[1 + int(rand() * 5)], cache[1 + int(rand() * 3)], 1 + rand()
     print ",{\"prompt\": \"Once upon a time there was a king who\"}, {\"start\": 24}"
     for (i = 0; i < 8; ++i) {
       k = int(rand() * 12)
@@ -36,17 +38,21 @@ awk 'BEGIN {
       printf ",{\"frames\": %d}\n", 1 + int(rand() * 4)
     }
     print ",{\"key\": \"escape\"}, {\"key\": \"escape\"}, {\"stop\": true}, {\"wait\": \"idle\"}"
-    if (r % 5 == 0) printf ",{\"method\": \"%s\"}, {\"cache\": \"%s\"}, {\"zoom\": %.1f}\n", method[1 + int(rand() * 5)], cache[1 + int(rand() * 3)], 1 + rand()
     if (r % 7 == 0) print ",{\"run\": 8}, {\"measure\": 1}"
-    if (r % 10 == 0) print ",{\"size\": [" 640 + int(rand() * 600) "," 480 + int(rand() * 400) "]}"
+    if (r % 10 == 0) print ",{\"size\": [" 640 + int(rand() * 600) "," 480 + int(rand() * 400) "]}, {\"frames\": 2}"
     if (r % 25 == 0) print ",{\"lose_device\": true}"
-    print ",{\"report\": " r "}"
+    print ",{\"sampling\": {\"temperature\": 0.8, \"seed\": 3}}"
+    print ",{\"reset\": true}, {\"groups\": 8}, {\"method\": \"mean\"}, {\"cache\": \"f16\"}, {\"mode\": \"recompute\"}, {\"quality\": true}"
+    print ",{\"pin\": false}, {\"enlarge\": \"\"}, {\"preset\": \"live\"}, {\"theme\": \"dark\"}, {\"zoom\": 1.0}, {\"size\": [960, 640]}, {\"dismiss\": true}"
+    print ",{\"prompt\": \"Once upon a time there was a king who\"}, {\"attention_layer\": 0}, {\"run\": 12}, {\"groups\": 2}, {\"run\": 12}"
+    print ",{\"report\": " r ", \"only\": [\"resident_bytes\", \"heap_bytes\", \"freed_bytes\", \"compiled_bytes\", \"device_bytes\"]}"
   }
   print "]"
 }' > "$work/steps.json"
 
 "$work/regroup-view" --headless "$@" --model "$model" --json --size 960x640 --script "$work/steps.json" --seconds "$seconds" \
   > "$work/report.json"
+[ -z "${SOAK_REPORT:-}" ] || cp "$work/report.json" "$SOAK_REPORT"
 python3 - "$work/report.json" <<'PYTHON'
 import json, sys
 report = json.load(open(sys.argv[1]))

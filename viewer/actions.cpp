@@ -20,7 +20,7 @@ const std::vector<Action>& actions() {
       {"space", "Space", "Run or pause", false, [](App& app) { app.toggle_run(); }},
       {"right", "Right", "One token", false, [](App& app) { app.carry_out(EngineCommand(Step{})); }},
       {"left", "Left", "Take back one token", false, [](App& app) { app.carry_out(EngineCommand(StepBack{})); }},
-      {"escape", "Escape", "Close what is open, stop, then reset", true, [](App& app) { app.escape(); }},
+      {"escape", "Escape", "Close what is open, dismiss, stop, then reset", true, [](App& app) { app.escape(); }},
       {"p", "P", "Edit the prompt", false, [](App& app) { app.ui().focus_prompt = true; }},
       {"1", "1 - 9", "Choose G", false, choose<1>},
       {"2", "", "", false, choose<2>},

@@ -22,6 +22,11 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+bool is_busy(Phase phase) {
+  return phase == Phase::kRunning || phase == Phase::kPrefilling || phase == Phase::kMeasuring ||
+         phase == Phase::kMerging || phase == Phase::kLoading;
+}
+
 std::string time_stamp() {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -69,7 +74,12 @@ bool App::frame(Screen& screen) {
   ImGui::NewFrame();
   build();
   ImGui::Render();
-  screen.show(ImGui::GetDrawData());
+  const double built_ms = milliseconds_since(start);
+  {
+    const std::lock_guard lock(shared_.mutex);
+    if (is_busy(shared_.state.phase)) last_busy_ = start;
+  }
+  const bool drawn = screen.show(ImGui::GetDrawData());
   if (owes_answer()) {
     screen.wait_until_drawn();
     if (answered_next_) ui_.input.add(milliseconds_since(*answered_next_));
@@ -80,7 +90,7 @@ bool App::frame(Screen& screen) {
     if (unanswered_) ui_.input.add(milliseconds_since(*unanswered_));
     unanswered_.reset();
   }
-  ui_.frames.add(milliseconds_since(start));
+  if (drawn) ui_.built.add(built_ms), ui_.frames.add(milliseconds_since(start));
   note_start_up();
   for (const UserCommand& command : std::exchange(asked_, {})) carry_out(command);
   if (const Action* action = std::exchange(deferred_, nullptr)) action->run(*this);
@@ -306,15 +316,17 @@ void App::escape() {
     return;
   }
   if (!enlarged_.empty()) return carry_out(EnlargePanel{});
-  Phase phase{};
+  bool had_message = false, busy = false;
   {
     const std::lock_guard lock(shared_.mutex);
+    had_message = !shared_.state.message.empty();
     shared_.state.message.clear();
-    phase = shared_.state.phase;
+    busy = is_busy(shared_.state.phase);
   }
-  const bool busy = phase == Phase::kRunning || phase == Phase::kPrefilling || phase == Phase::kMeasuring ||
-                    phase == Phase::kMerging || phase == Phase::kLoading;
-  carry_out(busy ? EngineCommand(Stop{}) : EngineCommand(Reset{}));
+  // Who wants to stop a run that has just come to its end must not lose it.
+  constexpr double kGraceMs = 1000;
+  if (busy || milliseconds_since(last_busy_) < kGraceMs) return carry_out(EngineCommand(Stop{}));
+  if (!had_message) carry_out(EngineCommand(Reset{}));
 }
 
 void App::change_zoom(double factor) {

@@ -73,7 +73,9 @@ class App {
   void draw_top_bar(float height);
   void draw_panels(Rect area);
   void draw_panel(const Panel& panel, Rect area);
+  void draw_ground(const Arrangement& arrangement, Rect area);
   void draw_seams(const Arrangement& arrangement, Rect area);
+  float message_height(float width) const;
   void draw_message(Rect area);
   void draw_shortcuts();
   void draw_palette();
@@ -122,6 +124,7 @@ class App {
   bool quitting_ = false;
   float monitor_scale_ = 1;
   int frames_to_draw_ = 3;
+  std::chrono::steady_clock::time_point last_busy_{};  // that a frame showed something under way
   // The earliest input that no frame shows yet, and that which asked for something in the frame before.
   std::optional<std::chrono::steady_clock::time_point> unanswered_, answered_next_;
   std::string shown_prompt_;  // of the engine, to notice when it changes

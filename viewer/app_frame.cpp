@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "runtime/core/error.h"
 #include "viewer/actions.h"
@@ -45,9 +46,13 @@ std::string phase_text(const AppState& s) {
 
 enum class Icon { kHelp, kExport, kEnlarge, kShrink, kClose };
 
+float icon_size() {
+  return std::round(ImGui::GetFontSize() * 1.25f);
+}
+
 // A small square button with a drawn sign: no font has to have it.
 bool icon_button(const char* id, Icon icon, const Theme& theme, const char* tip) {
-  const float size = std::round(ImGui::GetFontSize() * 1.25f);
+  const float size = icon_size();
   const ImVec2 at = ImGui::GetCursorScreenPos();
   const bool clicked = ImGui::InvisibleButton(id, {size, size});
   const bool hovered = ImGui::IsItemHovered();
@@ -98,8 +103,10 @@ void App::build() {
   const ImVec2 size = ImGui::GetIO().DisplaySize;
   const float bar = std::round(ImGui::GetFontSize() * 2.5f), gap = std::round(ImGui::GetFontSize() * 0.5f);
   draw_top_bar(bar);
-  draw_panels({{gap, bar + gap}, {size.x - gap, size.y - gap}});
-  draw_message({{0, bar}, size});
+  const float message = message_height(size.x - 2 * gap);
+  const float end = size.y - gap - (message > 0 ? message + gap : 0);
+  draw_panels({{gap, bar + gap}, {size.x - gap, end}});
+  draw_message({{gap, end + gap}, {size.x - gap, size.y - gap}});
   if (const auto chosen = dialog_.draw(theme_)) chosen_path_ = *chosen;
   if (shortcuts_open_) draw_shortcuts();
   if (palette_open_) draw_palette();
@@ -196,10 +203,44 @@ void App::draw_top_bar(float height) {
 void App::draw_panels(Rect area) {
   const Arrangement arrangement =
       arrange(preferences_.layout, enlarged_, area, std::round(ImGui::GetFontSize() * 0.5f), ImGui::GetFontSize() * 12);
+  draw_ground(arrangement, area);
   draw_seams(arrangement, area);
   if (!ImGui::IsAnyItemActive()) hovered_panel_.clear();
   for (const Placed& placed : arrangement.panels) {
     if (const Panel* panel = find_panel(placed.panel)) draw_panel(*panel, placed.area);
+  }
+}
+
+// A frame begins in the colour of the panels, which costs nothing; what lies between them is painted, as it is far less
+// than they are: a CPU driver takes its time for every pixel that is filled.
+void App::draw_ground(const Arrangement& arrangement, Rect area) {
+  ImDrawList& list = *ImGui::GetBackgroundDrawList();
+  const ImVec2 size = ImGui::GetIO().DisplaySize;
+  const auto fill = [&](ImVec2 min, ImVec2 max) { list.AddRectFilled(min, max, theme_.window); };
+  if (arrangement.panels.empty()) return fill({0, 0}, size);
+  fill({0, 0}, {size.x, area.min.y});
+  fill({0, area.max.y}, size);
+  fill({0, area.min.y}, {area.min.x, area.max.y});
+  fill({area.max.x, area.min.y}, {size.x, area.max.y});
+  for (const Seam& seam : arrangement.seams) fill(seam.area.min, seam.area.max);
+  const float radius = ImGui::GetStyle().WindowRounding;
+  for (const Placed& placed : arrangement.panels) {
+    const Rect& p = placed.area;
+    // What a round corner leaves of its square.
+    for (int corner = 0; corner < 4; ++corner) {
+      const bool right = corner == 1 || corner == 2, below = corner >= 2;
+      const ImVec2 tip(right ? p.max.x : p.min.x, below ? p.max.y : p.min.y);
+      const ImVec2 centre(tip.x + (right ? -radius : radius), tip.y + (below ? -radius : radius));
+      constexpr int kPieces = 5;
+      const auto arc = [&](int piece) {
+        const float angle =
+            (static_cast<float>(corner) + 2 + static_cast<float>(piece) / kPieces) * std::numbers::pi_v<float> / 2;
+        return ImVec2(centre.x + radius * std::cos(angle), centre.y + radius * std::sin(angle));
+      };
+      for (int piece = 0; piece < kPieces; ++piece)
+        list.AddTriangleFilled(tip, arc(piece), arc(piece + 1), theme_.window);
+    }
+    list.AddRect(p.min, p.max, theme_.border, radius);
   }
 }
 
@@ -235,17 +276,16 @@ void App::draw_panel(const Panel& panel, Rect area) {
   const float em = ImGui::GetFontSize();
   ImGui::SetNextWindowPos(area.min);
   ImGui::SetNextWindowSize({std::max(area.width(), 10.0f), std::max(area.height(), 10.0f)});
-  ImGui::PushStyleColor(ImGuiCol_WindowBg, theme_.panel);
   // Never in front of messages and sheets, whichever is clicked.
   ImGui::Begin(id.c_str(), nullptr,
-               kFixed | ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse |
-                   ImGuiWindowFlags_NoBringToFrontOnFocus);
+               kFixed | ImGuiWindowFlags_NoBackground | ImGuiWindowFlags_NoScrollbar |
+                   ImGuiWindowFlags_NoScrollWithMouse | ImGuiWindowFlags_NoBringToFrontOnFocus);
   if (ImGui::IsWindowHovered(ImGuiHoveredFlags_ChildWindows | ImGuiHoveredFlags_AllowWhenBlockedByActiveItem))
     hovered_panel_ = id;
   ImGui::PushFont(theme_.bold);
   ImGui::TextUnformatted(panel.title.data(), panel.title.data() + panel.title.size());
   ImGui::PopFont();
-  const float icon = std::round(em * 1.25f) + 2;
+  const float icon = icon_size() + 2;
   // A narrow panel keeps the two that make it larger or take it away.
   const bool all_icons = ImGui::GetItemRectSize().x + icon * 4.5f < ImGui::GetContentRegionAvail().x;
   ImGui::SameLine(ImGui::GetWindowWidth() - ImGui::GetStyle().WindowPadding.x - icon * (all_icons ? 4.0f : 2.0f));
@@ -310,24 +350,37 @@ void App::draw_panel(const Panel& panel, Rect area) {
     ImGui::EndPopup();
   }
   ImGui::End();
-  ImGui::PopStyleColor();
+}
+
+// What the message takes below the panels; 0: there is none. A long one ends in a scrollbar.
+float App::message_height(float width) const {
+  const std::string& message = shared_.state.message;
+  if (message.empty()) return 0;
+  const float em = ImGui::GetFontSize(), padding = ImGui::GetStyle().WindowPadding.y;
+  const float wrap = std::max(width - 2 * ImGui::GetStyle().WindowPadding.x - icon_size() - em, em);
+  const float text = ImGui::CalcTextSize(message.c_str(), nullptr, false, wrap).y;
+  return std::min(std::max(text, icon_size()), ImGui::GetIO().DisplaySize.y * 0.3f) + 2 * padding;
 }
 
 void App::draw_message(Rect area) {
   const AppState& s = shared_.state;
   if (s.message.empty()) return;
   const float em = ImGui::GetFontSize();
-  const float width = std::min(area.width() * 0.7f, em * 56);
-  ImGui::SetNextWindowPos({area.max.x / 2, area.max.y - em * 0.9f}, ImGuiCond_Always, {0.5f, 1.0f});
-  ImGui::SetNextWindowSize({width, 0});
+  ImGui::SetNextWindowPos(area.min);
+  ImGui::SetNextWindowSize({area.width(), area.height()});
   ImGui::PushStyleColor(ImGuiCol_WindowBg, theme_.header);
   ImGui::PushStyleColor(ImGuiCol_Border, s.message_is_error ? theme_.bad : theme_.good);
-  ImGui::Begin("message", nullptr, kFixed | ImGuiWindowFlags_NoFocusOnAppearing | ImGuiWindowFlags_AlwaysAutoResize);
-  if (icon_button("dismiss", Icon::kClose, theme_, "Dismiss (Escape)")) asked_.emplace_back(DismissMessage{});
-  ImGui::SameLine();
-  ImGui::PushTextWrapPos(width - em);
+  ImGui::Begin("message", nullptr, kFixed | ImGuiWindowFlags_NoFocusOnAppearing);
+  const float line = ImGui::GetTextLineHeight(), top = ImGui::GetCursorPosY();
+  const float wrap = ImGui::GetWindowContentRegionMax().x - icon_size() - em;
+  const bool one_line = ImGui::CalcTextSize(s.message.c_str(), nullptr, false, wrap).y < line * 1.5f;
+  if (one_line) ImGui::SetCursorPosY(top + std::round((icon_size() - line) / 2));
+  ImGui::PushTextWrapPos(wrap);
   ImGui::TextUnformatted(s.message.c_str());
   ImGui::PopTextWrapPos();
+  ImGui::SameLine(ImGui::GetWindowContentRegionMax().x - icon_size());
+  ImGui::SetCursorPosY(top);
+  if (icon_button("dismiss", Icon::kClose, theme_, "Dismiss (Escape)")) asked_.emplace_back(DismissMessage{});
   ImGui::End();
   ImGui::PopStyleColor(2);
 }

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/file/atomic_file.h"
 #include "runtime/model/architecture.h"
 #include "viewer/background.h"
+#include "viewer/host_memory.h"
 #include "viewer/live_grouping.h"
 
 namespace regroup::view {
@@ -98,6 +100,12 @@ void Engine::work() {
              (attached_ &&
               (!queue_.empty() || running_ || (opened_ && next_similarity_ < opened_->config().layer_count())));
     };
+    if (!has_work() && std::exchange(has_freed_, false)) {
+      lock.unlock();
+      give_back_now();
+      lock.lock();
+      continue;
+    }
     busy_ = has_work() && !ending_;
     changed_.wait(lock, has_work);
     if (ending_) break;
@@ -117,6 +125,7 @@ void Engine::work() {
       cancel_ = false;
       lock.unlock();
       guarded([&] { restore(); });
+      has_freed_ = true;
       lock.lock();
       continue;
     }
@@ -127,6 +136,7 @@ void Engine::work() {
       lock.unlock();
       run_command(command);
       forget_wanted();
+      has_freed_ = true;
       lock.lock();
       continue;
     }

@@ -117,6 +117,7 @@ class Engine {
   std::unique_ptr<OpenedModel> opened_;
   std::unique_ptr<Decoding> decoding_;
   bool running_ = false;
+  bool has_freed_ = false;         // memory that was not given back yet
   std::uint32_t tokens_left_ = 0;  // 0: no end
   std::uint32_t next_similarity_ = 0;
   std::string reopen_;  // the model to open again after a lost device; empty: none was open

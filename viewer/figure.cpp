@@ -308,24 +308,40 @@ std::string draw(Canvas& canvas, const Theme& theme, const Figure& figure, const
   if (!figure.x_label.empty()) canvas.text({inner.min.x, inner.max.y + line * 0.15f}, figure.x_label, theme.dim);
   canvas.fill(inner, theme.field);
   if (map.rows == 0 || map.columns == 0) return {};
-  // No more cells than pixels: blocks of values show their largest, so that nothing bright is lost.
-  const auto most_rows = static_cast<std::uint32_t>(std::max(1.0f, inner.height() / 3));
-  const auto most_columns = static_cast<std::uint32_t>(std::max(1.0f, inner.width() / 3));
+  // Cells of at least four pixels, which is what CPU drivers compute at once: blocks of values show their largest, so
+  // that nothing bright is lost.
+  constexpr float kLeastCell = 4;
+  const auto most_rows = static_cast<std::uint32_t>(std::max(1.0f, inner.height() / kLeastCell));
+  const auto most_columns = static_cast<std::uint32_t>(std::max(1.0f, inner.width() / kLeastCell));
   const std::uint32_t rows = std::min(map.rows, most_rows), columns = std::min(map.columns, most_columns);
   const float width = inner.width() / static_cast<float>(columns), height = inner.height() / static_cast<float>(rows);
   const float span = map.high > map.low ? map.high - map.low : 1.0f;
   for (std::uint32_t r = 0; r < rows; ++r) {
     const std::uint32_t r0 = r * map.rows / rows, r1 = std::max(r0 + 1, (r + 1) * map.rows / rows);
+    const float top = std::round(inner.min.y + height * static_cast<float>(r));
+    const float bottom = std::round(inner.min.y + height * static_cast<float>(r + 1));
+    // Neighbours of one colour are one rectangle.
+    constexpr int kNothing = -1, kLevels = 96;
+    int level = kNothing;
+    float begin = 0;
+    const auto finish = [&](float end) {
+      if (level != kNothing)
+        canvas.fill({{begin, top}, {end, bottom}}, viridis(static_cast<float>(level) / (kLevels - 1)));
+    };
     for (std::uint32_t c = 0; c < columns; ++c) {
       const std::uint32_t c0 = c * map.columns / columns, c1 = std::max(c0 + 1, (c + 1) * map.columns / columns);
       float value = NAN;
       for (std::uint32_t i = r0; i < r1; ++i) {
         for (std::uint32_t j = c0; j < c1; ++j) value = std::fmax(value, map.values[std::size_t{i} * map.columns + j]);
       }
-      if (std::isnan(value)) continue;
-      const Point corner(inner.min.x + width * static_cast<float>(c), inner.min.y + height * static_cast<float>(r));
-      canvas.fill({corner, {corner.x + width, corner.y + height}}, viridis((value - map.low) / span));
+      const float share = std::clamp((value - map.low) / span, 0.0f, 1.0f);
+      const int next = std::isnan(value) ? kNothing : static_cast<int>(std::lround(share * (kLevels - 1)));
+      if (next == level) continue;
+      const float edge = std::round(inner.min.x + width * static_cast<float>(c));
+      finish(edge);
+      level = next, begin = edge;
     }
+    finish(std::round(inner.max.x));
   }
   if (!inner.contains(mouse)) return {};
   const auto r = std::min(map.rows - 1, static_cast<std::uint32_t>((mouse.y - inner.min.y) / inner.height() *

@@ -4,6 +4,7 @@
 #include <imgui_stdlib.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/core/error.h"
 #include "runtime/decode/locate_model.h"
@@ -20,7 +21,7 @@ bool can_be_opened(const std::filesystem::path& path) {
 }  // namespace
 
 void FileDialog::open() {
-  open_ = true;
+  open_ = fresh_ = true;
   std::error_code ignored;
   if (folder_.empty()) folder_ = std::filesystem::current_path(ignored);
   list();
@@ -75,6 +76,7 @@ std::optional<std::filesystem::path> FileDialog::draw(const Theme& theme) {
     if (ImGui::Button("bundled model")) chosen = locate_model("");
   }
   ImGui::Separator();
+  if (std::exchange(fresh_, false)) ImGui::SetKeyboardFocusHere();  // keys are a path now, no actions
   ImGui::SetNextItemWidth(-em * 12);
   if (ImGui::InputTextWithHint("##path", "path, or the name of a fetched model", &typed_,
                                ImGuiInputTextFlags_EnterReturnsTrue) &&

@@ -27,7 +27,7 @@ class FileDialog {
   };
   void list();
 
-  bool open_ = false;
+  bool open_ = false, fresh_ = false;
   std::filesystem::path folder_;
   std::string typed_;
   std::vector<Entry> entries_;

@@ -8,11 +8,16 @@ namespace regroup::view {
 
 // Large blocks go back to the system as soon as they are freed. To be called once, at the start.
 void give_freed_memory_back();
+// The rest of what is free goes back too: for moments behind which much was freed.
+void give_back_now();
 
-// What is resident, all told.
-std::uint64_t resident_bytes();
-// What the program and its libraries hold of the allocator's memory, 0 where nobody tells; the rest of what is resident
-// is code, stacks, and freed memory that the allocator keeps.
-std::uint64_t heap_bytes();
+// Where the program's memory is, in bytes; 0 where nobody tells.
+struct HostMemory {
+  std::uint64_t resident = 0;  // all told
+  std::uint64_t heap = 0;      // what the program and its libraries hold of the allocator's memory
+  std::uint64_t freed = 0;     // what the allocator keeps of it for the next ones
+  std::uint64_t compiled = 0;  // machine code that a CPU driver made of shaders, resident
+};
+HostMemory host_memory();
 
 }  // namespace regroup::view

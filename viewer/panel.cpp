@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "viewer/window_canvas.h"
 
@@ -29,13 +30,13 @@ const Panel* find_panel(std::string_view id) {
   return nullptr;
 }
 
-void PanelContext::show(const Figure& figure, float height, float width) const {
+void PanelContext::show(Figure figure, float height, float width) const {
   const ImVec2 corner = ImGui::GetCursorScreenPos();
   if (width <= 0) width = ImGui::GetContentRegionAvail().x;
   // Smaller than that axes leave no room for what they measure.
   const float least = ImGui::GetFontSize() * (std::holds_alternative<HeatMap>(figure.content) ? 2.0f : 6.0f);
   if (height < least || width < least) {
-    ui.drawn[std::string(panel)].push_back({figure, {}});  // can be exported all the same
+    ui.drawn[std::string(panel)].push_back({std::move(figure), {}});  // can be exported all the same
     return;
   }
   const Rect area{corner, {corner.x + width, corner.y + height}};
@@ -54,7 +55,7 @@ void PanelContext::show(const Figure& figure, float height, float width) const {
     ImGui::TextUnformatted(text.data(), text.data() + text.size());
     ImGui::EndTooltip();
   }
-  ui.drawn[std::string(panel)].push_back({figure, area});
+  ui.drawn[std::string(panel)].push_back({std::move(figure), area});
 }
 
 std::string groups_label(const std::vector<std::uint32_t>& groups) {
@@ -91,7 +92,11 @@ void fact(const Theme& theme, std::string_view label, std::string_view value, fl
   ImGui::PushFont(theme.mono);
   // Below the label where the panel is too narrow for both.
   const float width = ImGui::CalcTextSize(value.data(), value.data() + value.size()).x;
-  if (value_x + width <= ImGui::GetWindowContentRegionMax().x) ImGui::SameLine(value_x);
+  if (value_x + width <= ImGui::GetWindowContentRegionMax().x) {
+    ImGui::SameLine(value_x);
+  } else {
+    value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
+  }
   ImGui::PushTextWrapPos(0);
   ImGui::TextUnformatted(value.data(), value.data() + value.size());
   ImGui::PopTextWrapPos();

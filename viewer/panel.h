@@ -33,6 +33,7 @@ struct UiState {
   bool focus_prompt = false;
   std::vector<PinnedRun> pinned;
   Durations frames;  // building and drawing one
+  Durations built;   // building alone
   Durations input;   // from an input event to the end of the frame that shows what came of it
   double first_frame_ms = 0, model_ready_ms = 0;  // since the program began; 0: not yet
 
@@ -54,7 +55,7 @@ struct PanelContext {
   void ask_window(UserCommand command) const { asked.push_back(std::move(command)); }
   // Draws it at the cursor, `height` pixels high and as wide as the panel (or `width`), with a tooltip, and remembers
   // it for export.
-  void show(const Figure& figure, float height, float width = 0) const;
+  void show(Figure figure, float height, float width = 0) const;
 };
 
 struct Panel {

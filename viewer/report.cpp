@@ -33,6 +33,7 @@ nlohmann::ordered_json run_report(Stage& stage) {
     if (token.quality) kl += token.quality->kl, ++judged, same += token.quality->same_top ? 1 : 0;
   }
   const UiState& ui = stage.app().ui();
+  const HostMemory memory = host_memory();
   OrderedJson sweep = OrderedJson::array(), conversation = OrderedJson::array();
   for (const ChatMessage& message : s.conversation) {
     conversation.push_back({{"role", message.role}, {"content", message.content}});
@@ -68,10 +69,13 @@ nlohmann::ordered_json run_report(Stage& stage) {
           {"device", s.device.name},
           {"driver", s.device.driver},
           {"device_rebuilt", s.device.rebuilt},
-          {"device_bytes", s.device.allocated_bytes},
-          {"resident_bytes", resident_bytes()},
-          {"heap_bytes", heap_bytes()},
+          {"device_bytes", stage.gpu().device().allocated_bytes()},
+          {"resident_bytes", memory.resident},
+          {"heap_bytes", memory.heap},
+          {"freed_bytes", memory.freed},
+          {"compiled_bytes", memory.compiled},
           {"frames", durations(ui.frames)},
+          {"frames_built", durations(ui.built)},
           {"input", durations(ui.input)},
           {"first_frame_ms", ui.first_frame_ms},
           {"model_ready_ms", ui.model_ready_ms},

@@ -5,6 +5,7 @@
 #include "viewer/backend/window.h"
 #include "viewer/backend/window_screen.h"
 #include "viewer/backend/window_system.h"
+#include "viewer/frame_pace.h"
 #include "viewer/report.h"
 #include "viewer/stage.h"
 
@@ -40,32 +41,31 @@ nlohmann::ordered_json run_window(const WindowOptions& options) {
       app.carry_out(SetPreset{"compare"});
     }
   }
-  // What the engine publishes is shown at this rate; input is answered at once. A CPU driver has better things to do
-  // than to draw.
+  // A CPU driver has better things to do than to draw.
   const bool cpu = stage.gpu().device().info().type == DeviceType::kCpu;
-  const double published_seconds = cpu ? 1.0 / 10 : 1.0 / 60, least_seconds = cpu ? 1.0 / 60 : 1.0 / 120;
-  constexpr double kAnimationSeconds = 1.0 / 30, kIdleSeconds = 1.0;
+  const FramePace pace = cpu ? FramePace{.published_seconds = 1.0 / 10, .least_seconds = 1.0 / 60} : FramePace{};
   auto drawn = Clock::now() - std::chrono::seconds(1);
+  double frame_seconds = 0;
+  const auto wish = [&] {
+    return FramePace::Wish{.minimised = window.is_minimised(),
+                           .owes_answer = app.owes_answer(),
+                           .animating = app.is_animating(),
+                           .published = stage.is_dirty(),
+                           .since_drawn = seconds_since(drawn),
+                           .frame_seconds = frame_seconds};
+  };
   while (!window.should_close() && !app.wants_to_quit()) {
-    double wait = kIdleSeconds;
-    if (app.owes_answer()) {
-      wait = least_seconds - seconds_since(drawn);
-    } else if (app.is_animating()) {
-      wait = kAnimationSeconds - seconds_since(drawn);
-    } else if (stage.is_dirty()) {
-      wait = published_seconds - seconds_since(drawn);
-    }
-    window.wait_for_events(std::max(wait, 0.0));
+    window.wait_for_events(pace.wait_seconds(wish()));
     for (const KeyPress& key : window.take_keys()) app.press(key);
     app.drop(window.take_dropped());
     app.set_monitor_scale(window.content_scale());
     if (const auto input = window.take_input()) app.input_arrived(*input);
     if (window.take_activity()) app.draw_more_frames();
-    const double since = seconds_since(drawn);
-    const bool due = (app.is_animating() && since >= least_seconds) || (stage.is_dirty() && since >= published_seconds);
-    if (!due || window.is_minimised()) continue;
+    if (!pace.is_due(wish())) continue;
+    const auto begin = Clock::now();
     stage.draw();
     drawn = Clock::now();
+    frame_seconds += 0.25 * (seconds_since(begin) - frame_seconds);
   }
   Preferences& kept = app.preferences();
   int width = 0, height = 0;

@@ -262,6 +262,8 @@ bool Script::do_window_step(const Json& json) {
   } else if (has("size")) {
     static_cast<Offscreen&>(stage_.screen())
         .resize(json["size"].at(0).get<std::uint32_t>(), json["size"].at(1).get<std::uint32_t>());
+  } else if (has("monitor_scale")) {  // as if the window had been moved to another monitor
+    app.set_monitor_scale(json["monitor_scale"].get<float>());
   } else if (has("frames")) {
     frames(json["frames"].get<int>());
   } else if (has("pin")) {
@@ -304,7 +306,12 @@ void Script::do_step(const Json& json, std::size_t index) {
   }
   if (json.contains("report")) {
     OrderedJson r{{"label", json["report"]}};
-    r.update(run_report(stage_));
+    const OrderedJson all = run_report(stage_);
+    if (json.contains("only")) {
+      for (const Json& key : json["only"]) r[key.get<std::string>()] = all.at(key.get<std::string>());
+    } else {
+      r.update(all);
+    }
     reports_.push_back(std::move(r));
     return;
   }

@@ -9,10 +9,11 @@
 //   {"cache": type, "positions": n} {"quality"|"fingerprints": bool} {"attention_layer": l} {"measure": runs}
 // Those for the window:
 //   {"key": chord} {"type": text} {"mouse"|"click": [x, y]} {"drag": [x, y, to x, to y]} {"frames": n} {"size": [w, h]}
+//   {"monitor_scale": s}
 //   {"theme": name} {"zoom": 1 to 3} {"preset": name} {"panel": id, "visible": bool} {"enlarge": id} {"layer": l,
 //   "head": h} {"per_layer": bool} {"pin": bool} {"dismiss": true} {"screenshot": path}
 //   {"export": panel, "figure": id, "format": "svg"|"csv"|"png", "path": path}
-// And {"wait": "idle"}, {"wait_for_tokens": n}, {"report": label}.
+// And {"wait": "idle"}, {"wait_for_tokens": n}, {"report": label, "only": [keys]}.
 #pragma once
 
 #include <chrono>

@@ -138,7 +138,7 @@ void apply_colours(const Theme& theme, float scale) {
   ImVec4* c = style.Colors;
   c[ImGuiCol_Text] = vec(theme.text);
   c[ImGuiCol_TextDisabled] = vec(theme.dim);
-  c[ImGuiCol_WindowBg] = vec(theme.window);
+  c[ImGuiCol_WindowBg] = vec(theme.panel);  // what a frame begins with, see App::draw_ground
   c[ImGuiCol_ChildBg] = ImVec4(0, 0, 0, 0);
   c[ImGuiCol_PopupBg] = vec(theme.header);
   c[ImGuiCol_Border] = vec(theme.border);

@@ -298,6 +298,22 @@ TEST_F(HeadlessDeviceTest, TheMouseReachesPanelsAndTheSeamsBetweenThem) {
   EXPECT_EQ(report["groups"], Json(std::vector<int>(4, 2)));
 }
 
+TEST_F(HeadlessDeviceTest, AMonitorOfTwiceTheScaleLooksLikeTwiceTheZoom) {
+  // A panel in which nothing is measured: the same picture twice, and another one at the scale before.
+  play({{{"enlarge", "groups"}},
+        {{"screenshot", file("one.png")}},
+        {{"zoom", 2.0}},
+        {{"screenshot", file("zoomed.png")}},
+        {{"zoom", 1.0}},
+        {{"monitor_scale", 2.0}},
+        {{"screenshot", file("scaled.png")}},
+        {{"monitor_scale", 1.0}},
+        {{"screenshot", file("back.png")}}});
+  EXPECT_EQ(read(file("zoomed.png")), read(file("scaled.png")));
+  EXPECT_EQ(read(file("one.png")), read(file("back.png")));
+  EXPECT_NE(read(file("one.png")), read(file("scaled.png")));
+}
+
 TEST_F(HeadlessDeviceTest, MistakesEndWithOneLine) {
   std::ofstream(file("wrong.json")) << R"([{"dance": true}])";
   const Outcome step = view({"--headless", "--script", file("wrong.json")});

@@ -7,6 +7,7 @@
 
 #include "viewer/actions.h"
 #include "viewer/figure.h"
+#include "viewer/frame_pace.h"
 #include "viewer/image.h"
 #include "viewer/layout.h"
 #include "viewer/panel.h"
@@ -251,6 +252,33 @@ TEST(ImageTest, CroppingStaysInside) {
   EXPECT_EQ(part.height, 2u);
   EXPECT_EQ(part.rgba[0], 6);
   EXPECT_EQ(crop(image, 9, 9, 1, 1).rgba.size(), 0u);
+}
+
+TEST(FramePaceTest, InputIsDrawnAtOnceAndNewsWait) {
+  const FramePace pace{.published_seconds = 0.1, .least_seconds = 0.01};
+  EXPECT_TRUE(pace.is_due({.owes_answer = true, .since_drawn = 0.001, .frame_seconds = 0.1}));
+  EXPECT_FALSE(pace.is_due({.animating = true, .since_drawn = 0.001}));
+  EXPECT_TRUE(pace.is_due({.animating = true, .since_drawn = 0.02}));
+  EXPECT_EQ(pace.wait_seconds({.owes_answer = true, .animating = true, .published = true, .since_drawn = 0.001}), 0);
+  EXPECT_FALSE(pace.is_due({.published = true, .since_drawn = 0.05}));
+  EXPECT_NEAR(pace.wait_seconds({.published = true, .since_drawn = 0.06}), 0.04, 1e-9);
+  EXPECT_TRUE(pace.is_due({.published = true, .since_drawn = 0.11}));
+  // Frames that take long come seldom, so that most input meets a window that waits.
+  EXPECT_FALSE(pace.is_due({.published = true, .since_drawn = 0.11, .frame_seconds = 0.06}));
+  EXPECT_TRUE(pace.is_due({.published = true, .since_drawn = 0.19, .frame_seconds = 0.06}));
+  EXPECT_TRUE(pace.is_due({.published = true, .since_drawn = 0.6, .frame_seconds = 5}));
+}
+
+TEST(FramePaceTest, WhatNobodySeesCostsNothing) {
+  const FramePace pace;
+  // Nothing new: asleep. Minimised: asleep too, whatever moves; once a second the engine's news are looked at.
+  EXPECT_FALSE(pace.is_due({.since_drawn = 100}));
+  EXPECT_GE(pace.wait_seconds({.since_drawn = 100}), 1);
+  const FramePace::Wish minimised{
+      .minimised = true, .owes_answer = true, .animating = true, .published = true, .since_drawn = 0.5};
+  EXPECT_FALSE(pace.is_due(minimised));
+  EXPECT_GE(pace.wait_seconds(minimised), 1);
+  EXPECT_TRUE(pace.is_due({.minimised = true, .published = true, .since_drawn = 1.5}));
 }
 
 }  // namespace

@@ -2,6 +2,10 @@
 
 #include <imgui.h>
 
+#include <utility>
+
+#include "viewer/backend/drawn_frame.h"
+
 namespace regroup::view {
 namespace {
 
@@ -18,6 +22,7 @@ Offscreen::Offscreen(Gpu& gpu, std::uint32_t width, std::uint32_t height)
 
 void Offscreen::resize(std::uint32_t width, std::uint32_t height) {
   commands_.wait();
+  shown_ = 0;
   target_ = std::make_unique<FrameTarget>(gpu_.screen_device(), render_pass_.get(), kFormat, width, height);
 }
 
@@ -29,11 +34,13 @@ bool Offscreen::begin_frame() {
   return true;
 }
 
-void Offscreen::show(ImDrawData* data) {
+bool Offscreen::show(ImDrawData* data) {
+  if (const std::uint64_t now = digest(*data); std::exchange(shown_, now) == now) return false;
   renderer_.record(commands_.begin(), render_pass_.get(), target_->framebuffer(), target_->width(), target_->height(),
                    data);
   commands_.submit();
   commands_.wait();
+  return true;
 }
 
 Image Offscreen::capture(ImDrawData* data) {
@@ -46,6 +53,7 @@ Image Offscreen::capture(ImDrawData* data) {
 }
 
 void Offscreen::upload_fonts() {
+  shown_ = 0;
   commands_.wait();
   renderer_.upload_fonts();
 }

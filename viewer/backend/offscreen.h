@@ -15,7 +15,7 @@ class Offscreen : public Screen {
 
   void resize(std::uint32_t width, std::uint32_t height);
   bool begin_frame() override;
-  void show(ImDrawData* data) override;
+  bool show(ImDrawData* data) override;
   void wait_until_drawn() override {}  // show() has waited
   Image capture(ImDrawData* data) override;
   void upload_fonts() override;
@@ -26,6 +26,7 @@ class Offscreen : public Screen {
   ImguiRenderer renderer_;
   FrameCommands commands_;
   std::unique_ptr<FrameTarget> target_;
+  std::uint64_t shown_ = 0;  // digest of the last frame; 0: it must be drawn anew
 };
 
 }  // namespace regroup::view

@@ -14,7 +14,8 @@ class Screen {
   virtual ~Screen() = default;
   // Tells ImGui size, time and input of the next frame; false: there is nothing to draw on now (minimised).
   virtual bool begin_frame() = 0;
-  virtual void show(ImDrawData* data) = 0;
+  // False: it looks as the last one did, and nothing was drawn.
+  virtual bool show(ImDrawData* data) = 0;
   // Returns when the frame that was shown last has been drawn.
   virtual void wait_until_drawn() = 0;
   // The pixels of a frame.

@@ -118,7 +118,8 @@ Window::Window(int width, int height, const std::string& title) {
   glfwSetCursorEnterCallback(window_, [](GLFWwindow* w, int) { self(w).activity_ = true; });
   glfwSetFramebufferSizeCallback(window_, [](GLFWwindow* w, int, int) { self(w).activity_ = true; });
   glfwSetWindowContentScaleCallback(window_, [](GLFWwindow* w, float, float) { self(w).activity_ = true; });
-  glfwSetWindowRefreshCallback(window_, [](GLFWwindow* w) { self(w).activity_ = true; });
+  glfwSetWindowRefreshCallback(window_, [](GLFWwindow* w) { self(w).activity_ = self(w).damaged_ = true; });
+  glfwSetWindowIconifyCallback(window_, [](GLFWwindow* w, int) { self(w).activity_ = true; });
   glfwSetWindowFocusCallback(window_, [](GLFWwindow* w, int) { self(w).activity_ = true; });
   ImGui_ImplGlfw_InitForVulkan(window_, true);  // calls the functions above in turn
 }
@@ -160,6 +161,10 @@ std::vector<std::filesystem::path> Window::take_dropped() {
 
 bool Window::take_activity() {
   return std::exchange(activity_, false);
+}
+
+bool Window::take_damage() {
+  return std::exchange(damaged_, false);
 }
 
 bool Window::should_close() const {

@@ -28,6 +28,8 @@ class Window {
   std::vector<std::filesystem::path> take_dropped();
   // Input of any kind, or a changed size, since the last call.
   bool take_activity();
+  // The window system has lost what was shown, since the last call.
+  bool take_damage();
   // When the earliest key, button or turn of the wheel since the last call came. Of what came while nobody looked
   // only the bounds are known; then the earlier one is told, so that a wait counts as longer rather than shorter.
   std::optional<std::chrono::steady_clock::time_point> take_input();
@@ -53,7 +55,7 @@ class Window {
   std::vector<KeyPress> keys_;
   std::vector<Pressed> pressed_, held_for_a_frame_;
   std::vector<std::filesystem::path> dropped_;
-  bool activity_ = true;
+  bool activity_ = true, damaged_ = true;
   std::optional<std::chrono::steady_clock::time_point> input_;
   std::chrono::steady_clock::time_point wait_began_{}, looked_{};  // of the last wait for events: begin and end
 

@@ -5,8 +5,10 @@
 #include <imgui.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/core/error.h"
+#include "viewer/backend/drawn_frame.h"
 
 namespace regroup::view {
 namespace {
@@ -156,7 +158,13 @@ bool WindowScreen::begin_frame() {
   return true;
 }
 
-void WindowScreen::show(ImDrawData* data) {
+bool WindowScreen::show(ImDrawData* data) {
+  const std::uint64_t now = digest(*data);
+  if (window_.take_damage()) shown_ = 0;
+  if (std::exchange(shown_, 0) == now) {
+    shown_ = now;
+    return false;
+  }
   const VkCommandBuffer commands = [&] {
     commands_.wait();
     return commands_.begin();
@@ -167,7 +175,7 @@ void WindowScreen::show(ImDrawData* data) {
   if (acquired == VK_ERROR_OUT_OF_DATE_KHR || acquired == VK_TIMEOUT || acquired == VK_NOT_READY) {
     outdated_ = acquired == VK_ERROR_OUT_OF_DATE_KHR;
     check_result(vkEndCommandBuffer(commands), "ending a frame");
-    return;
+    return true;
   }
   if (acquired != VK_SUBOPTIMAL_KHR) check_result(acquired, "asking for a window image");
   Frame& frame = frames_[index];
@@ -190,7 +198,9 @@ void WindowScreen::show(ImDrawData* data) {
     outdated_ = true;
   } else {
     check_result(result, "showing a frame");
+    shown_ = now;
   }
+  return true;
 }
 
 Image WindowScreen::capture(ImDrawData* data) {
@@ -204,6 +214,7 @@ Image WindowScreen::capture(ImDrawData* data) {
 }
 
 void WindowScreen::upload_fonts() {
+  shown_ = 0;
   commands_.wait();
   renderer_.upload_fonts();
 }

@@ -18,7 +18,7 @@ class WindowScreen : public Screen {
   ~WindowScreen() override;
 
   bool begin_frame() override;
-  void show(ImDrawData* data) override;
+  bool show(ImDrawData* data) override;
   void wait_until_drawn() override { commands_.wait(); }
   Image capture(ImDrawData* data) override;
   void upload_fonts() override;
@@ -53,6 +53,7 @@ class WindowScreen : public Screen {
   VkExtent2D extent_{};
   std::vector<Frame> frames_;
   bool outdated_ = true;
+  std::uint64_t shown_ = 0;  // digest of the last frame; 0: it must be drawn anew
 };
 
 }  // namespace regroup::view

@@ -35,8 +35,10 @@ void draw(PanelContext& c) {
     return;
   }
   const float line = ImGui::GetTextLineHeightWithSpacing();
-  const float facts = line * 6.2f;
-  c.show(bars(s), std::max(ImGui::GetContentRegionAvail().y - facts, line * 4));
+  // Bars come first: where there is little room, as at a large zoom, the rest of the numbers is a scroll away.
+  const float room = ImGui::GetContentRegionAvail().y;
+  const float facts = line * (room > line * 14 ? 6.2f : 3.2f);
+  c.show(bars(s), std::max(room - facts, line * 7));
   const float x = ImGui::GetFontSize() * 5.6f;
   const bool wide = ImGui::GetContentRegionAvail().x > ImGui::GetFontSize() * 26;
   const auto bytes = [&](std::uint64_t value) {

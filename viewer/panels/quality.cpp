@@ -51,7 +51,7 @@ void table(const PanelContext& c) {
     sum.same += token.quality->same_top ? 1 : 0;
     sum.kl += token.quality->kl;
   }
-  if (!ImGui::BeginTable("quality", 5, ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingStretchSame)) return;
+  if (!ImGui::BeginTable("quality", 5, ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingStretchProp)) return;
   for (const char* title : {"G", "tokens", "KL", "same top", "tok/s"}) ImGui::TableSetupColumn(title);
   ImGui::TableHeadersRow();
   std::size_t shown = 0;

@@ -82,12 +82,13 @@ bool App::frame(Screen& screen) {
   const bool drawn = screen.show(ImGui::GetDrawData());
   if (owes_answer()) {
     screen.wait_until_drawn();
-    if (answered_next_) ui_.input.add(milliseconds_since(*answered_next_));
+    // Input that changes nothing to be seen has no answer that took time.
+    if (answered_next_ && drawn) ui_.input.add(milliseconds_since(*answered_next_));
     answered_next_.reset();
     // What is asked for while a frame is built is shown by the next one.
     const bool asks = !asked_.empty() || deferred_ != nullptr || !chosen_path_.empty();
     if (asks) std::swap(answered_next_, unanswered_);
-    if (unanswered_) ui_.input.add(milliseconds_since(*unanswered_));
+    if (unanswered_ && drawn) ui_.input.add(milliseconds_since(*unanswered_));
     unanswered_.reset();
   }
   if (drawn) ui_.built.add(built_ms), ui_.frames.add(milliseconds_since(start));

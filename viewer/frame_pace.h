@@ -10,11 +10,11 @@ struct FramePace {
 
   struct Wish {
     bool minimised = false;
-    bool owes_answer = false;    // input waits for the frame that answers it
-    bool animating = false;      // something still moves
-    bool published = false;      // the engine has news
-    double since_drawn = 0;      // seconds since the last frame was finished
-    double frame_seconds = 0;    // that frames take lately
+    bool owes_answer = false;  // input waits for the frame that answers it
+    bool animating = false;    // something still moves
+    bool published = false;    // the engine has news
+    double since_drawn = 0;    // seconds since the last frame was finished
+    double frame_seconds = 0;  // that frames take lately
   };
 
   // How long to wait for events, at most; a window without news looks around once a second.

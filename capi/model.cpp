@@ -6,6 +6,7 @@
 #include "runtime/decode/memory_plan.h"
 #include "runtime/selftest/trusted_kernels.h"
 #include "runtime/text/chat_template.h"
+#include "runtime/tuning/tuned_families.h"
 
 namespace regroup::capi {
 namespace {
@@ -44,7 +45,8 @@ regroup_status regroup_model_open(regroup_device* device, const char* path, cons
     const ModelConfig& config = opened->outline.config;
     opened->tokenizer = load_tokenizer(opened->file, config.vocabulary);
     // Of the cache types, the default one is tested.
-    opened->profile = selftest::trusted_kernels(*device->device, kernel_profiles(*device->device),
+    opened->profile = selftest::trusted_kernels(*device->device,
+                                                tuning::tuned_families(*device->device, tuning::shape_of(opened->file)),
                                                 selftest::kernel_needs(opened->file, CacheType::kF16, true))
                           .profile;
     const MemoryPlan memory =

@@ -26,8 +26,10 @@ BenchModel open_bench_model(const OpenOptions& options) {
     const SyntheticShape shape = parse_synthetic(options.model);
     bench.instance = std::make_unique<Instance>();
     bench.own_device = options.device.open(*bench.instance);
+    // Gates, up and down projections are most of what such models read.
     bench.profile =
-        options.device.profile(*bench.own_device, {.formats = {shape.format}, .cache_types = {options.cache_type()}});
+        options.device.profile(*bench.own_device, tuning::Shape{shape.format, shape.feed_forward, shape.hidden},
+                               {.formats = {shape.format}, .cache_types = {options.cache_type()}});
     replace_synthetic(bench, shape);
   } else {
     bench.opened.emplace(open_model(options));
@@ -44,7 +46,7 @@ BenchModel open_bench_model(const OpenOptions& options) {
   const DeviceInfo& info = bench.device().info();
   bench.subject.device = info.name;
   bench.subject.driver = info.driver;
-  bench.subject.kernels = bench.profile.name;
+  bench.subject.kernels = bench.profile.variant_name();
   bench.subject.cpu_driver = info.type == DeviceType::kCpu;
   bench.subject.prefill_chunk = options.prefill_chunk;
   return bench;

@@ -107,6 +107,9 @@ void DeviceChoice::add_options(CLI::App& command) {
   command.add_option(
       "--kernels", kernels,
       "force a family of kernels: cpu-texel16, cpu-texel8, cpu-ssbo4, cpu-plain, gpu-subgroup, gpu-shared");
+  command.add_flag(
+      "--no-tune", no_tune,
+      "take the first family that suits the device; time none, heed no timings (`regroup devices` shows them)");
   command.add_option("--max-submit-ms", max_submit_ms, "longest planned submission to the device")
       ->check(CLI::Range(1.0, 1e6));
   command.add_flag("-q,--quiet", quiet, "no remarks and no progress on stderr");
@@ -136,9 +139,11 @@ std::unique_ptr<Device> DeviceChoice::open(const Instance& instance) const {
   return device;
 }
 
-KernelProfile DeviceChoice::profile(Device& device, const selftest::KernelNeeds& needs) const {
-  const auto families =
-      kernels.empty() ? kernel_profiles(device) : std::vector<KernelProfile>{kernel_profile_named(device, kernels)};
+KernelProfile DeviceChoice::profile(Device& device, const std::optional<tuning::Shape>& shape,
+                                    const selftest::KernelNeeds& needs) const {
+  const auto families = !kernels.empty() ? std::vector<KernelProfile>{kernel_profile_named(device, kernels)}
+                        : no_tune        ? kernel_profiles(device)
+                                         : tuning::tuned_families(device, shape);
   const selftest::TrustedKernels trusted = selftest::trusted_kernels(device, families, needs);
   for (const std::string& remark : trusted.remarks) {
     if (!quiet) note(remark);

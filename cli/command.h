@@ -16,6 +16,7 @@
 #include "runtime/model/group_plan.h"
 #include "runtime/ops/kernel_profile.h"
 #include "runtime/selftest/check.h"
+#include "runtime/tuning/tuned_families.h"
 
 namespace regroup::cli {
 
@@ -45,11 +46,11 @@ void note(std::string_view text);
 // Nothing when quiet.
 Progress progress_on_stderr(bool quiet);
 
-// --device, --require-features, --disable, --kernels, --max-submit-ms
+// --device, --require-features, --disable, --kernels, --no-tune, --max-submit-ms
 struct DeviceChoice {
   std::string which, require, disable, kernels;
   double max_submit_ms = 40;
-  bool quiet = false;
+  bool no_tune = false, quiet = false;
   std::vector<std::string> spoiled;                    // kernels that compute wrong results on purpose
   std::string faults;                                  // failures on purpose, for tests; see FaultPlan::parse
   mutable std::shared_ptr<FaultPlan> fault_plan = {};  // made from them once, goes on when a device is opened again
@@ -57,8 +58,10 @@ struct DeviceChoice {
   void add_options(CLI::App& command);
   // Opens it and says so when it is only a CPU driver.
   std::unique_ptr<Device> open(const Instance& instance) const;
-  // The kernels to use, verified for these needs (see trusted_kernels).
-  KernelProfile profile(Device& device, const selftest::KernelNeeds& needs) const;
+  // The kernels to use: the fastest for this shape (see tuned_families) that are right for these needs (see
+  // trusted_kernels).
+  KernelProfile profile(Device& device, const std::optional<tuning::Shape>& shape,
+                        const selftest::KernelNeeds& needs) const;
 };
 
 // --groups, --method, --calibrate, --calibration-tokens

@@ -28,10 +28,10 @@ struct ConvertOptions {
 
 // Opened only for work that needs it. Members in creation order.
 struct OpenDevice {
-  OpenDevice(const DeviceChoice& choice, const selftest::KernelNeeds& needs)
+  OpenDevice(const DeviceChoice& choice, const ModelFile& file, const selftest::KernelNeeds& needs)
       : instance(std::make_unique<Instance>()),
         device(choice.open(*instance)),
-        profile(choice.profile(*device, needs)) {}
+        profile(choice.profile(*device, tuning::shape_of(file), needs)) {}
   std::unique_ptr<Instance> instance;
   std::unique_ptr<Device> device;
   KernelProfile profile;
@@ -125,7 +125,7 @@ int convert(const ConvertOptions& options) {
                         .open_device = [&](const ModelFile& file) -> ConversionDevice {
                           auto needs = selftest::kernel_needs(file, CacheType::kF16, true);
                           needs.logits_compared = needs.calibrating = true;
-                          opened.emplace(options.device, needs);
+                          opened.emplace(options.device, file, needs);
                           return {opened->device.get(), opened->profile};
                         },
                         .progress = progress_on_stderr(options.device.quiet),

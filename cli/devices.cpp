@@ -4,7 +4,9 @@
 #include "cli/command.h"
 #include "cli/device_json.h"
 #include "runtime/core/error.h"
+#include "runtime/decode/locate_model.h"
 #include "runtime/decode/memory_plan.h"
+#include "runtime/tuning/timings_file.h"
 
 namespace regroup::cli {
 namespace {
@@ -14,6 +16,29 @@ struct DevicesOptions {
   bool json = false;
 };
 
+// What was timed on a device, one row for each class of shapes.
+Json timings_json(const std::vector<tuning::ShapeTiming>& timings) {
+  Json rows = Json::array();
+  for (const tuning::ShapeTiming& timing : timings) {
+    Json ms = Json::object();
+    for (const tuning::CandidateSpeed& speed : timing.speeds) ms[speed.name] = speed.ms;
+    rows.push_back(
+        {{"shape", timing.shape}, {"kernels", timing.chosen()}, {"settled", timing.settled()}, {"ms", std::move(ms)}});
+  }
+  return rows;
+}
+
+void print_timings(const std::vector<tuning::ShapeTiming>& timings) {
+  for (const tuning::ShapeTiming& timing : timings) {
+    std::string times;
+    for (const tuning::CandidateSpeed& speed : timing.speeds) {
+      times += fmt::format("{}{} {:.3g} ms", times.empty() ? "" : ", ", speed.name, speed.ms);
+    }
+    std::printf("   for %s: %s (%s%s)\n", timing.shape.c_str(), timing.chosen().c_str(), times.c_str(),
+                timing.settled() ? "" : "; to be timed once more");
+  }
+}
+
 int devices(const DevicesOptions& options) {
   const Instance instance;
   const FeatureMask mask = FeatureMask::parse(options.device.require, options.device.disable);
@@ -22,7 +47,9 @@ int devices(const DevicesOptions& options) {
     const bool usable = info.refusals.empty();
     std::string kernels;
     std::uint64_t free_bytes = 0;
+    std::vector<tuning::ShapeTiming> timings;
     if (usable) {
+      timings = tuning::TimingsFile(cache_directory(), info).timings();
       DeviceOptions open;
       open.which = std::to_string(info.index);
       open.mask = mask;
@@ -37,6 +64,7 @@ int devices(const DevicesOptions& options) {
                 {"usable", usable},
                 {"refusals", info.refusals},
                 {"kernels", kernels},
+                {"timed", timings_json(timings)},
                 {"features", feature_json(features)}});
     list.push_back(std::move(row));
     if (options.json) continue;
@@ -49,6 +77,7 @@ int devices(const DevicesOptions& options) {
                 features.integer_dot ? "yes" : "no", features.subgroup_size,
                 features.subgroup_size > 1 ? "" : " (none used)");
     if (usable) std::printf("   kernels: %s\n", kernels.c_str());
+    print_timings(timings);
     for (const std::string& reason : info.refusals) std::printf("   refused: %s\n", reason.c_str());
   }
   if (options.json) {

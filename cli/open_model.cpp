@@ -39,7 +39,7 @@ void open_on_device(OpenModel& opened, const OpenOptions& options) {
   needs.logits_compared = options.compares_groups;
   if (options.compares_groups && cache_type != CacheType::kF32) needs.cache_types.push_back(CacheType::kF32);
   needs.calibrating = !is_instant(options.groups.method);
-  opened.profile = options.device.profile(*opened.device, needs);
+  opened.profile = options.device.profile(*opened.device, tuning::shape_of(opened.file), needs);
   const std::uint32_t context =
       options.context != 0 ? options.context : std::min(config.context_length, kDefaultContext);
   opened.memory = plan_memory(*opened.device, opened.profile, opened.file, opened.outline,

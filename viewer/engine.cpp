@@ -28,8 +28,8 @@ bool outdates_merging(const EngineCommand& command) {
 
 }  // namespace
 
-Engine::Engine(SharedState& shared, std::function<void()> wake)
-    : shared_(shared), wake_(std::move(wake)), thread_([this] { work(); }) {}
+Engine::Engine(SharedState& shared, bool tune, std::function<void()> wake)
+    : shared_(shared), tune_(tune), wake_(std::move(wake)), thread_([this] { work(); }) {}
 
 Engine::~Engine() {
   {
@@ -256,7 +256,7 @@ void Engine::restore() {
   }
   const bool replay = peek([](const AppState& state) { return state.phase == Phase::kReplay; });
   const CacheType type = peek([](const AppState& state) { return state.settings.cache_type; });
-  opened_ = open_model(*device_, reopen_, type, progress("opening the model again"), &cancel_);
+  opened_ = open_model(*device_, reopen_, type, tune_, progress("opening the model again"), &cancel_);
   if (!replay) {
     const auto [groups, method] =
         peek([](const AppState& state) { return std::pair(state.settings.groups, state.settings.method); });
@@ -288,7 +288,7 @@ void Engine::open(const std::string& name) {
   const CacheType type = peek([](const AppState& state) { return state.settings.cache_type; });
   std::unique_ptr<OpenedModel> opened;
   try {
-    opened = open_model(*device_, name, type,
+    opened = open_model(*device_, name, type, tune_,
                         progress(name.empty() ? "loading the bundled model" : fmt::format("loading {}", escaped(name))),
                         &cancel_);
   } catch (...) {

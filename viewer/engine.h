@@ -22,8 +22,8 @@ namespace regroup::view {
 
 class Engine {
  public:
-  // `wake` is called from the engine's thread after every change that a window should show.
-  Engine(SharedState& shared, std::function<void()> wake);
+  // `wake` is called from the engine's thread after every change that a window should show; tune: see open_model.
+  Engine(SharedState& shared, bool tune, std::function<void()> wake);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -100,6 +100,7 @@ class Engine {
   Progress progress(std::string activity);
 
   SharedState& shared_;
+  const bool tune_;
   std::function<void()> wake_;
 
   mutable std::mutex mutex_;  // of what follows, up to the thread's own

@@ -39,7 +39,7 @@ int run(int argc, char** argv) {
   std::vector<std::string> files;
   std::string model, device, require, disable, size = "1600x1000";
   view::HeadlessOptions headless;
-  bool is_headless = false, json = false, validate = false;
+  bool is_headless = false, json = false, validate = false, no_tune = false;
   app.add_option("files", files, "a model (file, directory or fetched name), or one or two traces (.json)")
       ->expected(0, 2);
   app.add_option("-m,--model", model, "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
                  "device: index, UUID or part of the name (default $REGROUP_DEVICE, then the best)");
   app.add_option("--require-features", require, "minimum: use nothing beyond Vulkan 1.1's guaranteed floor");
   app.add_option("--disable", disable, "features to leave unused, as regroup run takes them");
+  app.add_flag("--no-tune", no_tune, "take the first family of kernels that suits the device, time none");
   app.add_flag("--headless", is_headless, "no window: draw off-screen, driven by --script");
   app.add_option("--script", headless.script, "JSON list of steps")->check(CLI::ExistingFile);
   app.add_option("--seconds", headless.seconds, "begin no step of the script later than that");
@@ -66,7 +67,7 @@ int run(int argc, char** argv) {
     return 2;
   }
   view::WindowOptions window{
-      .gpu = {.which = device, .mask = FeatureMask::parse(require, disable), .validation = validate}};
+      .gpu = {.which = device, .mask = FeatureMask::parse(require, disable), .validation = validate, .tune = !no_tune}};
   for (const std::string& file : files) {
     if (is_trace(file)) {
       window.traces.emplace_back(file);

@@ -8,6 +8,7 @@
 #include "runtime/decode/trace_recorder.h"
 #include "runtime/model/kv_cache.h"
 #include "runtime/selftest/trusted_kernels.h"
+#include "runtime/tuning/tuned_families.h"
 
 namespace regroup::view {
 
@@ -15,14 +16,15 @@ std::uint32_t OpenedModel::default_positions() const {
   return std::min(config().context_length, kDefaultContext);
 }
 
-std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name, CacheType cache_type,
+std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name, CacheType cache_type, bool tune,
                                         const Progress& progress, const CancelFlag* cancel) {
   auto opened = std::make_unique<OpenedModel>();
   opened->file = ModelFile::open(locate_model(name));
   opened->outline = read_outline(opened->file);
   check_cache_type(opened->config(), cache_type);
   const selftest::KernelNeeds needs = selftest::kernel_needs(opened->file, cache_type, true);
-  selftest::TrustedKernels trusted = selftest::trusted_kernels(device, kernel_profiles(device), needs);
+  selftest::TrustedKernels trusted = selftest::trusted_kernels(
+      device, tune ? tuning::tuned_families(device, tuning::shape_of(opened->file)) : kernel_profiles(device), needs);
   opened->profile = trusted.profile;
   opened->remarks = std::move(trusted.remarks);
   opened->tokenizer = load_tokenizer(opened->file, opened->config().vocabulary);

@@ -26,8 +26,9 @@ struct OpenedModel {
   std::uint32_t default_positions() const;
 };
 
-// Throws what ModelFile, Model and the memory plan throw, before anything that is open already is touched.
-std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name, CacheType cache_type,
+// tune: with the kernels that are fastest here, see runtime/tuning. Throws what ModelFile, Model and the memory plan
+// throw, before anything that is open already is touched.
+std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name, CacheType cache_type, bool tune,
                                         const Progress& progress, const CancelFlag* cancel);
 
 TraceModel describe_model(const OpenedModel& opened);

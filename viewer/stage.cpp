@@ -30,7 +30,7 @@ Stage::Stage(const GpuOptions& options, Preferences preferences, MakeScreen make
     : make_screen_(std::move(make_screen)),
       gpu_(options, validation_),
       screen_(make_screen_(gpu_)),
-      engine_(shared_,
+      engine_(shared_, options.tune,
               [this, wake = std::move(wake)] {
                 if (!dirty_.exchange(true)) wake();
               }),

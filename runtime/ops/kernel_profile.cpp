@@ -37,7 +37,13 @@ bool has_what_it_needs(const DeviceFeatures& features, const KernelProfile& prof
   return true;
 }
 
+constexpr std::uint32_t kDecodeLanes = KernelProfile{}.decode_lanes;
+
 }  // namespace
+
+std::string KernelProfile::variant_name() const {
+  return decode_lanes == kDecodeLanes ? std::string(name) : fmt::format("{}/{}", name, decode_lanes);
+}
 
 std::vector<KernelProfile> kernel_profiles(const Device& device) {
   const bool cpu = device.info().type == DeviceType::kCpu;
@@ -56,8 +62,14 @@ KernelProfile kernel_profile(const Device& device) {
 }
 
 KernelProfile kernel_profile_named(const Device& device, std::string_view name) {
-  for (const KernelProfile& profile : kProfiles) {
-    if (profile.name != name) continue;
+  for (KernelProfile profile : kProfiles) {
+    bool found = profile.name == name;
+    for (const std::uint32_t lanes : {32u, 64u, 128u}) {
+      if (found || profile.shape != S::kColumnsPerLane || name != fmt::format("{}/{}", profile.name, lanes)) continue;
+      found = true;
+      profile.decode_lanes = lanes;
+    }
+    if (!found) continue;
     if (!has_what_it_needs(device.features(), profile)) {
       throw_error(ErrorCode::kUsage, "kernel profile {} needs features that {} lacks or that are masked", name,
                   device.info().name);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,12 @@ struct KernelProfile {
   bool texel_loads;          // read weights, activations and cache through texel buffers
   std::uint32_t lanes;       // invocations per workgroup of row-per-lane kernels (the subgroup size where one is used)
   std::uint32_t panel_rows;  // layout of every weight matrix
+  // Columns-per-lane only: at most so many invocations share the rows of a workgroup in decoding products; 32, 64 or
+  // 128.
+  std::uint32_t decode_lanes = 64;
+
+  // The name, with decode_lanes where they are not the table's: "gpu-subgroup/128".
+  std::string variant_name() const;
 };
 
 // The profile for a device, from its type and (masked) features. Deterministic.
@@ -43,8 +50,9 @@ KernelProfile kernel_profile(const Device& device);
 // device and merely slow.
 std::vector<KernelProfile> kernel_profiles(const Device& device);
 
-// The profile of that name ("cpu-texel16", "cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared"), for
-// tests that force it; throws kUsage when the device lacks what it needs.
+// The profile of that name ("cpu-texel16", "cpu-texel8", "cpu-ssbo4", "cpu-plain", "gpu-subgroup", "gpu-shared", the
+// last two also with "/32", "/64" or "/128" decode_lanes), for those who force it; throws kUsage when the device lacks
+// what it needs.
 KernelProfile kernel_profile_named(const Device& device, std::string_view name);
 
 }  // namespace regroup

@@ -102,9 +102,12 @@ std::uint32_t flags(const Linear& op) {
 }
 
 const Kernel& kernel_of(Device& device, const KernelProfile& profile, const Linear& op, const Variant& variant) {
+  const std::uint32_t blocks = op.weight.layout().blocks();
   shader::LinearConstants constants;
   // A row of few blocks leaves half of a larger workgroup idle.
-  constants.workgroup_size = std::min(profile.lanes, op.weight.layout().blocks() > 32 ? 64u : 32u);
+  constants.workgroup_size = profile.shape == ProductShape::kColumnsPerLane && variant.tokens == 1
+                                 ? decode_workgroup(profile, blocks)
+                                 : std::min(profile.lanes, blocks > 32 ? 64u : 32u);
   constants.with_norm = op.norm_gain ? 1 : 0;
   constants.flags = flags(op);
   if (op.rope_store != nullptr) constants.head_dim = op.rope_store->head_dim;
@@ -197,6 +200,10 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
 }
 
 }  // namespace
+
+std::uint32_t decode_workgroup(const KernelProfile& profile, std::uint32_t blocks) {
+  return std::min(profile.decode_lanes, blocks > 64 ? 128u : blocks > 32 ? 64u : 32u);
+}
 
 bool takes_rope_store(const KernelProfile& profile, const Linear& op, const RopeStore& rope_store) {
   const KvCacheLayer& cache = rope_store.cache;

@@ -48,6 +48,10 @@ inline constexpr std::uint32_t kFusedNormTokens = 1;
 
 void record(CommandList& list, const KernelProfile& profile, const Linear& op);
 
+// Invocations of a workgroup of a columns-per-lane kernel that multiplies one token with rows of so many blocks of 32
+// columns: profile.decode_lanes at most, fewer where they would have nothing to do.
+std::uint32_t decode_workgroup(const KernelProfile& profile, std::uint32_t blocks);
+
 // Whether the product can take the rotation and the store of its rows along: one token, no norm per head, an
 // unquantised cache in one slice, and a kernel family that has it.
 bool takes_rope_store(const KernelProfile& profile, const Linear& op, const RopeStore& rope_store);

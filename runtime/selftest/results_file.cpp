@@ -18,7 +18,7 @@ constexpr std::size_t kLargestFileBytes = 8u << 20;
 
 std::string key_of(const KernelProfile& family, const Check& check, const std::string& variant,
                    std::uint32_t subgroup_size) {
-  return fmt::format("{}/{}/{}{}", family.name, subgroup_size, check.name, variant);
+  return fmt::format("{}/{}/{}{}", family.variant_name(), subgroup_size, check.name, variant);
 }
 
 }  // namespace

@@ -58,11 +58,11 @@ TrustedKernels trusted_kernels(Device& device, std::span<const KernelProfile> fa
     const Failures failures = verify(device, family, checks, results);
     if (failures.none()) {
       results.save();
-      if (!remarks.empty()) remarks.push_back(fmt::format("kernels {} take over", family.name));
+      if (!remarks.empty()) remarks.push_back(fmt::format("kernels {} take over", family.variant_name()));
       return {family, std::move(remarks)};
     }
     remarks.push_back(fmt::format("kernels {} are disabled on {}: {}; `regroup selftest --report FILE` writes a report",
-                                  family.name, on, failures.describe()));
+                                  family.variant_name(), on, failures.describe()));
     if (!first_failures) first_failures = failures;
   }
   std::string plain;

@@ -64,7 +64,8 @@ class HostFaultsTest : public ProgramTest {
             "--method",
             "svd",
             "--calibration-tokens",
-            "512"};
+            "512",
+            "--no-tune"};
   }
 
   // One run with a plan of fail_host/fail_host.cpp.

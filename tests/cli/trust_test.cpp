@@ -10,8 +10,9 @@ namespace {
 class TrustTest : public ProgramTest {
  protected:
   static std::vector<std::string> greedy(std::vector<std::string> more = {}, const char* count = "12") {
-    std::vector<std::string> arguments = {"run", "-q",  "-m", bundled(), "-p",     "The little girl opened the door",
-                                          "-n",  count, "-c", "128",     "--temp", "0"};
+    std::vector<std::string> arguments = {
+        "run", "-q",  "-m",     bundled(), "-p",       "The little girl opened the door", "-n", count,
+        "-c",  "128", "--temp", "0",       "--no-tune"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -48,7 +49,7 @@ TEST_F(TrustTest, ALostDeviceIsOpenedAgainOnce) {
   const auto right = document(greedy());
   const auto again = document(greedy({"--inject-fault", "WaitForFences@9:device-lost"}));
   EXPECT_EQ(again["tokens"], right["tokens"]);
-  Outcome told = run({"run", "-m", bundled(), "-p", "The little", "-n", "4", "-c", "64", "--temp", "0",
+  Outcome told = run({"run", "-m", bundled(), "-p", "The little", "-n", "4", "-c", "64", "--temp", "0", "--no-tune",
                       "--inject-fault", "WaitForFences@6:device-lost"});
   EXPECT_EQ(told.code, 0) << told.err;
   EXPECT_NE(told.err.find("going on"), std::string::npos) << told.err;

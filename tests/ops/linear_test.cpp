@@ -231,6 +231,26 @@ TEST_F(LinearTest, OddShapes) {
   });
 }
 
+// Rows of 66 and 40 blocks, so that every number of invocations is one of its own for the first.
+TEST_F(LinearTest, InvocationsThatShareRows) {
+  std::vector<std::string> names = {"gpu-shared/32", "gpu-shared/64", "gpu-shared/128"};
+  if (device().features().subgroup_arithmetic) {
+    names.insert(names.end(), {"gpu-subgroup/32", "gpu-subgroup/64", "gpu-subgroup/128"});
+  }
+  for (const std::string& name : names) {
+    const KernelProfile profile = kernel_profile_named(device(), name);
+    EXPECT_EQ(profile.variant_name(), name.ends_with("/64") ? name.substr(0, name.size() - 3) : name);
+    EXPECT_EQ(std::to_string(decode_workgroup(profile, 66)), name.substr(name.find('/') + 1));
+    EXPECT_EQ(decode_workgroup(profile, 40), std::min(profile.decode_lanes, 64u));
+    for (const std::uint32_t columns : {66u * 32, 40u * 32}) {
+      run(profile, WeightFormat::kQ4_0, {.rows = 7, .columns = columns, .norm = true});
+      run(profile, WeightFormat::kF32, {.rows = 7, .columns = columns, .tokens = 3, .accumulate = true});
+    }
+  }
+  EXPECT_THROW(kernel_profile_named(device(), "gpu-shared/16"), Error);
+  EXPECT_THROW(kernel_profile_named(device(), "cpu-plain/64"), Error);
+}
+
 TEST_F(LinearTest, EveryNumberOfTokens) {
   for_each_profile([&](const KernelProfile& profile) {
     for (const std::uint32_t tokens : {2u, 4u, 5u, 7u, 8u, 9u, 12u, 32u, 33u, 70u}) {

@@ -24,6 +24,7 @@ const std::vector<Layer>& layers() {
       {"runtime/gpu/", {"runtime/core/"}},
       {"runtime/ops/", {"runtime/gpu/", "runtime/formats/", "runtime/core/", "shaders/"}},
       {"runtime/selftest/", {"runtime/ops/", "runtime/gpu/", "runtime/file/", "runtime/formats/", "runtime/core/"}},
+      {"runtime/tuning/", {"runtime/ops/", "runtime/gpu/", "runtime/file/", "runtime/formats/", "runtime/core/"}},
       {"runtime/text/", {"runtime/core/"}},
       {"runtime/model/",
        {"runtime/ops/", "runtime/gpu/", "runtime/file/", "runtime/formats/", "runtime/core/", "shaders/"}},

@@ -14,8 +14,8 @@ class DecodingDeviceTest : public DeviceTest {
  protected:
   void SetUp() override {
     DeviceTest::SetUp();
-    opened_ =
-        open_model(device(), std::string(REGROUP_SOURCE_DIR) + "/assets/regroup-3m.gguf", CacheType::kF16, {}, nullptr);
+    opened_ = open_model(device(), std::string(REGROUP_SOURCE_DIR) + "/assets/regroup-3m.gguf", CacheType::kF16, false,
+                         {}, nullptr);
     shared_.state.settings.positions = 64;
     shared_.state.settings.sampling = {};  // the most likely token
     shared_.state.settings.quality = true;

@@ -119,9 +119,10 @@ typedef struct regroup_vulkan {
 typedef struct regroup_device regroup_device;
 
 typedef struct regroup_device_options {
-  size_t size;                  /* sizeof(regroup_device_options) */
-  const char* which;            /* index, UUID or part of the name; NULL: $REGROUP_DEVICE, then the best */
-  const char* cache_folder;     /* for compiled kernels and merged heads; NULL: nothing is kept on disk */
+  size_t size;       /* sizeof(regroup_device_options) */
+  const char* which; /* index, UUID or part of the name; NULL: $REGROUP_DEVICE, then the best */
+  const char*
+      cache_folder; /* for compiled kernels, which of them is fastest, and merged heads; NULL: nothing is kept */
   const char* require_features; /* "minimum": use nothing beyond Vulkan 1.1's floor; NULL: all that there is */
   const char* disable;          /* "fp16,subgroup,...", as --disable takes it */
   double max_submit_ms;         /* no submission is planned to run longer; default 40 */

@@ -1,0 +1,113 @@
+#include "runtime/tuning/timings_file.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "runtime/core/error.h"
+#include "runtime/core/json_checked.h"
+#include "runtime/file/atomic_file.h"
+
+namespace regroup::tuning {
+namespace {
+
+constexpr std::size_t kLargestFileBytes = 1u << 20;
+constexpr std::size_t kMostTimings = 64;  // more shapes than anybody's models have; then the oldest go
+constexpr std::size_t kMostCandidates = 16;
+constexpr std::size_t kLongestName = 80;
+
+std::string name_in(const nlohmann::json& object, const char* key) {
+  auto name = object.at(key).get<std::string>();
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  if (name.empty() || name.size() > kLongestName || !plain) throw_error(ErrorCode::kFailed, "no name");
+  return name;
+}
+
+ShapeTiming timing_in(const nlohmann::json& object) {
+  ShapeTiming timing{.shape = name_in(object, "shape"), .kernels = name_in(object, "kernels")};
+  const auto taken = object.at("taken").get<std::int64_t>();
+  const nlohmann::json& speeds = object.at("speeds");
+  if (taken < 1 || taken > 1000 || !speeds.is_array() || speeds.size() < 2 || speeds.size() > kMostCandidates) {
+    throw_error(ErrorCode::kFailed, "no timing");
+  }
+  timing.taken = static_cast<std::uint32_t>(taken);
+  for (const nlohmann::json& speed : speeds) {
+    const auto ms = speed.at("ms").get<double>();
+    if (!std::isfinite(ms) || ms <= 0) throw_error(ErrorCode::kFailed, "no time");
+    timing.speeds.push_back({name_in(speed, "name"), ms});
+  }
+  return timing;
+}
+
+bool is_of(const ShapeTiming& timing, const std::string& shape, const std::vector<std::string>& candidates) {
+  return timing.shape == shape &&
+         std::equal(timing.speeds.begin(), timing.speeds.end(), candidates.begin(), candidates.end(),
+                    [](const CandidateSpeed& speed, const std::string& name) { return speed.name == name; });
+}
+
+}  // namespace
+
+TimingsFile::TimingsFile(const std::filesystem::path& directory, const DeviceInfo& device)
+    : path_(directory / fmt::format("tuning-{}-{}-{:x}.json", uuid_text(device.device_uuid),
+                                    uuid_text(device.pipeline_cache_uuid), device.driver_version)) {
+  load();
+}
+
+void TimingsFile::load() {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path_, error);
+  if (error || size > kLargestFileBytes) return;
+  try {
+    std::ifstream in(path_, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+    const nlohmann::json json = parse_json_checked(text, path_.string(), kLargestFileBytes);
+    if (json.at("schema") != 1) return;
+    for (const nlohmann::json& timing : json.at("timings")) {
+      if (timings_.size() < kMostTimings) timings_.push_back(timing_in(timing));
+    }
+  } catch (const std::exception&) {
+    timings_.clear();
+  }
+}
+
+const ShapeTiming* TimingsFile::find(const std::string& shape, const std::string& kernels,
+                                     const std::vector<std::string>& candidates) const {
+  const auto found = std::find_if(timings_.begin(), timings_.end(), [&](const ShapeTiming& timing) {
+    return timing.kernels == kernels && is_of(timing, shape, candidates);
+  });
+  return found == timings_.end() ? nullptr : &*found;
+}
+
+void TimingsFile::put(ShapeTiming timing) {
+  std::vector<std::string> candidates;
+  for (const CandidateSpeed& speed : timing.speeds) candidates.push_back(speed.name);
+  // Those of other kernels, which an update of this program left behind, go too.
+  std::erase_if(timings_, [&](const ShapeTiming& other) { return is_of(other, timing.shape, candidates); });
+  if (timings_.size() >= kMostTimings) timings_.erase(timings_.begin());
+  timings_.push_back(std::move(timing));
+}
+
+void TimingsFile::save() const {
+  nlohmann::ordered_json timings = nlohmann::ordered_json::array();
+  for (const ShapeTiming& timing : timings_) {
+    nlohmann::ordered_json speeds = nlohmann::ordered_json::array();
+    for (const CandidateSpeed& speed : timing.speeds) speeds.push_back({{"name", speed.name}, {"ms", speed.ms}});
+    timings.push_back(
+        {{"shape", timing.shape}, {"kernels", timing.kernels}, {"taken", timing.taken}, {"speeds", std::move(speeds)}});
+  }
+  const std::string text = nlohmann::ordered_json{{"schema", 1}, {"timings", std::move(timings)}}.dump(1);
+  try {
+    std::filesystem::create_directories(path_.parent_path());
+    AtomicFile file(path_, Overwrite::kYes);
+    file.write(std::as_bytes(std::span(text)));
+    file.close();
+    file.commit();
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+}  // namespace regroup::tuning

@@ -67,6 +67,7 @@ struct Result {
   const ConvertReport& report;
   std::vector<std::uint32_t> groups;
   double seconds;
+  std::uint64_t device_bytes;  // at the peak; nearly all of it activations of the calibration text
 };
 
 void print(const Result& result) {
@@ -89,6 +90,7 @@ void print(const Result& result) {
                 {"bytes_out", report.bytes_out},
                 {"seconds", result.seconds},
                 {"peak_memory_bytes", peak_memory_bytes()},
+                {"peak_device_bytes", result.device_bytes},
                 {"notes", report.notes}});
     return;
   }
@@ -101,11 +103,16 @@ void print(const Result& result) {
     std::printf("%5zu  %-10s  %-10s  %s\n", l, fmt::format("{} -> {}", layer.source_groups, layer.groups).c_str(),
                 layer.method.c_str(), error_text(layer.error).c_str());
   }
-  std::printf("%s%s: %s -> %s, KV cache %llu -> %llu bytes per token (f16), %.1f s, peak memory %s\n",
+  std::printf("%s%s: %s -> %s, KV cache %llu -> %llu bytes per token (f16), %.1f s, peak memory %s%s\n",
               options.output.c_str(), options.dry_run ? " (dry run, nothing written)" : "",
               human_bytes(report.bytes_in).c_str(), human_bytes(report.bytes_out).c_str(),
               static_cast<unsigned long long>(cache_before), static_cast<unsigned long long>(cache_after),
-              result.seconds, human_bytes(peak_memory_bytes()).c_str());
+              result.seconds, human_bytes(peak_memory_bytes()).c_str(),
+              result.device_bytes == 0
+                  ? ""
+                  : fmt::format(", device allocations {}, most of them activations of the calibration text",
+                                human_bytes(result.device_bytes))
+                        .c_str());
 }
 
 int convert(const ConvertOptions& options) {
@@ -133,7 +140,8 @@ int convert(const ConvertOptions& options) {
   if (!options.calibrate.empty()) conversion.calibration_text = read_text_file(options.calibrate);
   const ConversionResult done = run_conversion(conversion);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  print({options, done.config, done.report, done.groups, seconds});
+  print({options, done.config, done.report, done.groups, seconds,
+         opened ? opened->device->peak_allocated_bytes() : 0});
   if (opened) opened->device->save_pipeline_cache();
   return 0;
 }

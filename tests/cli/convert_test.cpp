@@ -18,7 +18,7 @@ TEST_F(ConvertProgramTest, DocumentHasWhatOthersRead) {
   const auto out = file("mean.gguf").string();
   const auto json = document(
       {"convert", "-i", checkpoint("gguf-llama-f32/model.gguf"), "-o", out, "--groups", "1", "--method", "mean"});
-  expect_keys(json, {"layers", "bytes_in", "bytes_out", "seconds", "peak_memory_bytes"});
+  expect_keys(json, {"layers", "bytes_in", "bytes_out", "seconds", "peak_memory_bytes", "peak_device_bytes"});
   ASSERT_EQ(json["layers"].size(), 2u);
   expect_keys(json["layers"][0], {"groups", "method", "error"});
   EXPECT_EQ(json["layers"][1]["groups"], 1);

@@ -140,8 +140,7 @@ int convert(const ConvertOptions& options) {
   if (!options.calibrate.empty()) conversion.calibration_text = read_text_file(options.calibrate);
   const ConversionResult done = run_conversion(conversion);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  print({options, done.config, done.report, done.groups, seconds,
-         opened ? opened->device->peak_allocated_bytes() : 0});
+  print({options, done.config, done.report, done.groups, seconds, opened ? opened->device->peak_allocated_bytes() : 0});
   if (opened) opened->device->save_pipeline_cache();
   return 0;
 }

@@ -62,7 +62,7 @@ void read_bpe(const Json& model, bool byte_level, TokenizerSpec& spec) {
   refuse_text(model, "continuing_subword_prefix");
   refuse_text(model, "end_of_word_suffix");
   const Json& vocab = model.at("vocab");
-  for (const auto& [text, id] : vocab.items()) put_token(spec, id.get<std::uint64_t>(), text);
+  for (const auto& [text, id] : vocab.items()) put_token(spec, token_id(id), text);
   const TokenTable table(spec.tokens);
   std::string merged;
   for (const Json& merge : model.at("merges")) {
@@ -84,7 +84,7 @@ void read_unigram(const Json& model, TokenizerSpec& spec) {
     spec.scores.push_back(entry.at(1).get<double>());
   }
   const auto unk = model.find("unk_id");
-  if (unk != model.end() && unk->is_number_unsigned()) spec.unk = unk->get<std::uint32_t>();
+  if (unk != model.end() && unk->is_number_unsigned()) spec.unk = token_id(*unk);
 }
 
 void read_model(const Json& model, bool byte_level, TokenizerSpec& spec) {
@@ -113,11 +113,11 @@ void read_added_tokens(const Json& list, const Json& vocab, TokenizerSpec& spec)
     if (token.text.empty()) continue;
     const auto known = vocab.is_object() ? vocab.find(token.text) : vocab.end();
     if (vocab.is_object() && known != vocab.end()) {
-      token.id = known->get<std::uint32_t>();
+      token.id = token_id(*known);
     } else {
-      const auto id = entry.at("id").get<std::uint64_t>();
+      const std::uint32_t id = token_id(entry.at("id"));
       if (id >= spec.tokens.size() || spec.tokens[id] != token.text) put_token(spec, id, token.text);
-      token.id = static_cast<std::uint32_t>(id);
+      token.id = id;
     }
     spec.types.resize(spec.tokens.size(), TokenType::kUnused);
     if (!spec.scores.empty()) spec.scores.resize(spec.tokens.size(), 0.0);

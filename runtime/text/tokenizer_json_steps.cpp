@@ -1,5 +1,6 @@
 #include "runtime/text/tokenizer_json_steps.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
@@ -94,12 +95,21 @@ void read_template(const Json& node, TokenizerSpec& spec) {
     }
     const auto name = item.at("SpecialToken").at("id").get<std::string>();
     for (const Json& id : specials.at(name).at("ids")) {
-      (behind_text ? spec.suffix : spec.prefix).push_back(id.get<std::uint32_t>());
+      (behind_text ? spec.suffix : spec.prefix).push_back(token_id(id));
     }
   }
 }
 
 }  // namespace
+
+std::uint32_t token_id(const Json& value) {
+  const bool fits =
+      value.is_number_unsigned() && value.get<std::uint64_t>() <= std::numeric_limits<std::uint32_t>::max();
+  if (!fits)
+    throw_error(ErrorCode::kBadModel, "tokenizer.json: a token's id is {}, not a whole number; the file is damaged",
+                escaped(value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40)));
+  return value.get<std::uint32_t>();
+}
 
 void read_normalizer(const Json& node, std::vector<NormalizerStep>& steps) {
   using Kind = NormalizerStep::Kind;
@@ -189,8 +199,8 @@ bool read_post_processor(const Json& node, TokenizerSpec& spec) {
     return true;
   }
   if (type == "RobertaProcessing" || type == "BertProcessing") {
-    spec.prefix.push_back(node.at("cls").at(1).get<std::uint32_t>());
-    spec.suffix.push_back(node.at("sep").at(1).get<std::uint32_t>());
+    spec.prefix.push_back(token_id(node.at("cls").at(1)));
+    spec.suffix.push_back(token_id(node.at("sep").at(1)));
     return true;
   }
   refuse("post_processor", "type \"" + type + "\"");
@@ -204,7 +214,10 @@ bool strips_leading_space(const Json& decoder) {
       if (strips_leading_space(inner)) return true;
     }
   }
-  if (type == "Strip") return decoder.value("content", "") == " " && decoder.value("start", 0) > 0;
+  if (type == "Strip") {
+    const auto start = decoder.find("start");
+    return decoder.value("content", "") == " " && start != decoder.end() && start->is_number() && *start > 0;
+  }
   if (type == "Metaspace") {
     return decoder.value("prepend_scheme", decoder.value("add_prefix_space", true) ? "always" : "never") != "never";
   }

@@ -1,6 +1,7 @@
 // The stages of tokenizer.json around its model: normaliser, pre-tokeniser, post-processor, decoder.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
@@ -10,6 +11,9 @@ namespace regroup {
 
 // All of them throw Error kBadModel naming a type that is not supported, and nlohmann's exceptions for wrong types of
 // fields.
+
+// A token's id: a whole number. get<> would cast any number, whether it fits or not.
+std::uint32_t token_id(const nlohmann::json& value);
 
 void read_normalizer(const nlohmann::json& node, std::vector<NormalizerStep>& steps);
 

@@ -28,8 +28,9 @@ std::string name_in(const nlohmann::json& object, const char* key) {
 
 ShapeTiming timing_in(const nlohmann::json& object) {
   ShapeTiming timing{.shape = name_in(object, "shape"), .kernels = name_in(object, "kernels")};
-  const auto taken = object.at("taken").get<std::int64_t>();
   const nlohmann::json& speeds = object.at("speeds");
+  if (!object.at("taken").is_number_unsigned()) throw_error(ErrorCode::kFailed, "no timing");
+  const auto taken = object.at("taken").get<std::uint64_t>();
   if (taken < 1 || taken > 1000 || !speeds.is_array() || speeds.size() < 2 || speeds.size() > kMostCandidates) {
     throw_error(ErrorCode::kFailed, "no timing");
   }

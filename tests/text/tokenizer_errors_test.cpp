@@ -229,7 +229,8 @@ TEST(TokenizerJsonErrors, NameTheField) {
   expect_json_error("gpt2", "two parts", [](json& j) { j["model"]["merges"][0] = {"a", "b", "c"}; });
   expect_json_error("gpt2", "at most", [](json& j) { j["model"]["vocab"]["huge"] = 4294967295u; });
   expect_json_error("gpt2", "both", [](json& j) { j["model"]["vocab"]["again"] = 5; });
-  expect_json_error("gpt2", "type", [](json& j) { j["model"]["vocab"]["text"] = "x"; });
+  expect_json_error("gpt2", "whole number", [](json& j) { j["model"]["vocab"]["text"] = "x"; });
+  expect_json_error("gpt2", "whole number", [](json& j) { j["model"]["vocab"]["text"] = 4.5e20; });
   expect_json_error("gpt2", "end_of_word_suffix", [](json& j) { j["model"]["end_of_word_suffix"] = "</w>"; });
   expect_json_error("gpt2", "BertPreTokenizer", [](json& j) { j["pre_tokenizer"] = {{"type", "BertPreTokenizer"}}; });
   expect_json_error("gpt2", "Lowercase", [](json& j) { j["normalizer"] = {{"type", "Lowercase"}}; });

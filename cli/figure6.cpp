@@ -8,7 +8,7 @@
 #include "plot/svg_plot.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/batch.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 
 namespace regroup::cli {
 
@@ -103,10 +103,7 @@ Plot plot_of(const std::vector<Curve>& curves, const BenchSubject& subject, cons
 
 void write_svg(const std::filesystem::path& path, const Plot& plot) {
   const std::string document = svg_plot(plot);
-  AtomicFile file(path, Overwrite::kYes);
-  file.write(std::as_bytes(std::span(document)));
-  file.close();
-  file.commit();
+  replace_file(path, document);
 }
 
 void print_curves(const std::vector<Curve>& curves, const BenchSubject& subject, bool json) {

@@ -11,7 +11,7 @@
 #include "runtime/decode/generate_batch.h"
 #include "runtime/decode/session.h"
 #include "runtime/decode/trace_recorder.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 
 namespace regroup::cli {
 namespace {
@@ -159,10 +159,7 @@ void write_trace(const RunOptions& options, const OpenModel& opened, const Sessi
   trace.sampling = options.sampling;
   trace.groupings = {trace_grouping(session, options.open.groups.method)};
   const std::string text = trace_to_json(trace);
-  AtomicFile file(options.trace, Overwrite::kYes);
-  file.write(std::as_bytes(std::span(text)));
-  file.close();
-  file.commit();
+  replace_file(options.trace, text);
 }
 
 int run(RunOptions options) {

@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/device_json.h"
 #include "runtime/core/error.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 #include "runtime/selftest/self_test.h"
 
 namespace regroup::cli {
@@ -54,10 +54,7 @@ void write_report(const std::string& path, const Json& document) {
   Json whole{{"schema", kJsonSchema}};
   whole.update(document);
   const std::string text = whole.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-  AtomicFile file(path, Overwrite::kYes);
-  file.write(std::as_bytes(std::span(text)));
-  file.close();
-  file.commit();
+  replace_file(path, text);
 }
 
 void print_text(const Device& device, const selftest::SelfTestReport& report, double seconds) {

@@ -8,7 +8,7 @@
 #include "cli/sweep_report.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/measure.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 #include "runtime/model/kv_cache.h"
 
 namespace regroup::cli {
@@ -57,10 +57,7 @@ void measure_speed(const OpenModel& opened, const Grouping& grouping, const Swee
 }
 
 void write_file(const std::string& path, const std::string& text) {
-  AtomicFile file(path, Overwrite::kYes);
-  file.write(std::as_bytes(std::span(text)));
-  file.close();
-  file.commit();
+  replace_file(path, text);
 }
 
 std::vector<SweepRow> sweep_rows(const OpenModel& opened, const SweepOptions& options, const EvaluationText& cut) {

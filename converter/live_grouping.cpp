@@ -11,8 +11,8 @@
 #include "converter/source_checksum.h"
 #include "runtime/core/error.h"
 #include "runtime/core/sha256.h"
-#include "runtime/file/atomic_file.h"
 #include "runtime/file/mapped_file.h"
+#include "runtime/file/replace_file.h"
 
 namespace regroup {
 namespace {
@@ -172,10 +172,7 @@ std::vector<std::uint32_t> groups_for_budget(const LiveGrouping& job, std::uint6
     const std::string line = fmt::format("{}", fmt::join(plan.groups, ","));
     try {
       std::filesystem::create_directories(path.parent_path());
-      AtomicFile file(path, Overwrite::kYes);
-      file.write(std::as_bytes(std::span(line)));
-      file.close();
-      file.commit();
+      replace_file(path, line);
     } catch (const std::exception& problem) {
       if (job.remark) job.remark(fmt::format("the plan is not kept: {}", problem.what()));
     }

@@ -8,8 +8,8 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
-#include "runtime/file/atomic_file.h"
 #include "runtime/file/mapped_file.h"
+#include "runtime/file/replace_file.h"
 #include "runtime/file/safetensors_reader.h"
 #include "runtime/file/safetensors_writer.h"
 
@@ -47,10 +47,7 @@ std::string read_text(const fs::path& path) {
 }
 
 void write_text(const fs::path& path, const std::string& text) {
-  AtomicFile file(path, Overwrite::kYes);
-  file.write(std::as_bytes(std::span(text)));
-  file.close();
-  file.commit();
+  replace_file(path, text);
 }
 
 Json facts_of(const MergedLayer& layer) {

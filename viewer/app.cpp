@@ -8,7 +8,7 @@
 #include <ctime>
 
 #include "runtime/core/error.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 #include "viewer/actions.h"
 #include "viewer/backend/screen.h"
 #include "viewer/token_times.h"
@@ -241,10 +241,7 @@ void App::export_figure(const ExportFigure& command) {
   const std::string text =
       command.format == ExportFormat::kSvg ? figure_to_svg(drawn->figure, theme_) : figure_to_csv(drawn->figure);
   try {
-    AtomicFile file(path, Overwrite::kYes);
-    file.write(std::as_bytes(std::span(text)));
-    file.close();
-    file.commit();
+    replace_file(path, text);
     say(fmt::format("Saved {}.", path.string()), false);
   } catch (const Error& error) {
     say(error.what(), true);

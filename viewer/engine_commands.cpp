@@ -5,7 +5,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/decode/measure.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 #include "runtime/model/group_plan.h"
 #include "viewer/engine.h"
 #include "viewer/live_grouping.h"
@@ -266,10 +266,7 @@ void Engine::handle(const WatchAttention& command) {
 
 void Engine::handle(const SaveTrace& command) {
   const std::string text = peek([](const AppState& state) { return trace_to_json(state.trace); });
-  AtomicFile file(command.path, Overwrite::kYes);
-  file.write(std::as_bytes(std::span(text)));
-  file.close();
-  file.commit();
+  replace_file(command.path, text);
   say(fmt::format("The run was saved as {}.", command.path.string()), false);
 }
 

@@ -7,7 +7,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 
 namespace regroup::view {
 
@@ -56,10 +56,7 @@ void save_preferences(const std::filesystem::path& file, const Preferences& pref
   const std::string text = json.dump(1) + "\n";
   try {
     std::filesystem::create_directories(file.parent_path());
-    AtomicFile out(file, Overwrite::kYes);
-    out.write(std::as_bytes(std::span(text)));
-    out.close();
-    out.commit();
+    replace_file(file, text);
   } catch (const std::exception&) {
   }
 }

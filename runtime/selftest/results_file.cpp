@@ -6,7 +6,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 #include "runtime/gpu/shader_table.h"
 
 namespace regroup::selftest {
@@ -92,10 +92,7 @@ void ResultsFile::save() const {
       -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   try {
     std::filesystem::create_directories(path_.parent_path());
-    AtomicFile file(path_, Overwrite::kYes);
-    file.write(std::as_bytes(std::span(text)));
-    file.close();
-    file.commit();
+    replace_file(path_, text);
   } catch (const std::exception&) {
     return;
   }

@@ -5,11 +5,10 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <span>
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
-#include "runtime/file/atomic_file.h"
+#include "runtime/file/replace_file.h"
 
 namespace regroup::tuning {
 namespace {
@@ -102,10 +101,7 @@ void TimingsFile::save() const {
   const std::string text = nlohmann::ordered_json{{"schema", 1}, {"timings", std::move(timings)}}.dump(1);
   try {
     std::filesystem::create_directories(path_.parent_path());
-    AtomicFile file(path_, Overwrite::kYes);
-    file.write(std::as_bytes(std::span(text)));
-    file.close();
-    file.commit();
+    replace_file(path_, text);
   } catch (const std::exception&) {
     return;
   }

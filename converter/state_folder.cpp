@@ -46,10 +46,6 @@ std::string read_text(const fs::path& path) {
   return text.str();
 }
 
-void write_text(const fs::path& path, const std::string& text) {
-  replace_file(path, text);
-}
-
 Json facts_of(const MergedLayer& layer) {
   const AttentionLayer& a = layer.attention;
   return {{"layer", layer.layer},         {"groups", layer.groups.groups},
@@ -145,7 +141,7 @@ StateFolder::StateFolder(fs::path path, std::string key) : path_(std::move(path)
   if (error) {
     throw_error(ErrorCode::kFailed, "cannot make the folder '{}': {}", escaped(path_.string()), error.message());
   }
-  write_text(path_ / kKeyFile, key);
+  replace_file(path_ / kKeyFile, key);
 }
 
 fs::path StateFolder::layer_path(std::uint32_t layer) const {
@@ -189,11 +185,11 @@ std::optional<CalibrationText> StateFolder::load_text() const {
 }
 
 void StateFolder::save_text(const CalibrationText& text) const {
-  write_text(path_ / kTextFile, Json{{"tokens", text.tokens},
-                                     {"sequences", text.sequences},
-                                     {"sequence_length", text.sequence_length},
-                                     {"held_out", text.held_out}}
-                                    .dump());
+  replace_file(path_ / kTextFile, Json{{"tokens", text.tokens},
+                                       {"sequences", text.sequences},
+                                       {"sequence_length", text.sequence_length},
+                                       {"held_out", text.held_out}}
+                                      .dump());
 }
 
 void StateFolder::discard() {

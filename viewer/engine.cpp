@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "runtime/core/error.h"
-#include "runtime/file/atomic_file.h"
 #include "runtime/model/architecture.h"
 #include "viewer/background.h"
 #include "viewer/host_memory.h"

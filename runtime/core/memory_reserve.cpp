@@ -15,7 +15,7 @@ constexpr std::size_t kReserveBytes = std::size_t{1} << 20;
 
 std::atomic<void*> reserve{nullptr};
 const char* program_name = "";
-std::terminate_handler previous_handler = std::get_terminate();
+std::terminate_handler previous_handler = nullptr;  // set before it can be asked for
 
 [[noreturn]] void give_reserve_free() {
   std::free(reserve.exchange(nullptr));

@@ -27,8 +27,9 @@ class Threads {
       threads_.emplace_back([this, i, works = i < working] {
         ids_[static_cast<std::size_t>(i)] = gettid();
         ++started_;
+        // Waiting threads sleep until the end: where the system's calls are slow, waking now and then is work.
+        if (!works) stop_.wait(false);
         while (!stop_) {
-          if (!works) std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
       });
     }
@@ -36,6 +37,7 @@ class Threads {
   }
   ~Threads() {
     stop_ = true;
+    stop_.notify_all();
     for (std::thread& thread : threads_) thread.join();
   }
   pid_t id(int i) const { return ids_[static_cast<std::size_t>(i)]; }

@@ -2,9 +2,9 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/memory_reserve.h"
 #include "cli/option_pages.h"
 #include "runtime/core/error.h"
-#include "runtime/core/memory_reserve.h"
 
 namespace {
 

@@ -1,6 +1,7 @@
 #include "converter/state_folder.h"
 
 #include <fstream>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <system_error>
@@ -192,9 +193,13 @@ void StateFolder::save_text(const CalibrationText& text) const {
                                       .dump());
 }
 
-void StateFolder::discard() {
-  std::error_code unused;
-  fs::remove_all(path_, unused);
+void StateFolder::discard() noexcept {
+  try {
+    std::error_code unused;
+    fs::remove_all(path_, unused);
+  } catch (const std::bad_alloc&) {
+    return;
+  }
 }
 
 }  // namespace regroup

@@ -26,8 +26,9 @@ class StateFolder {
   std::optional<CalibrationText> load_text() const;
   void save_text(const CalibrationText& text) const;
 
-  // Removes the folder: the output stands.
-  void discard();
+  // Removes the folder, as far as that is possible: the output stands, and the next conversion to it removes what is
+  // left.
+  void discard() noexcept;
 
  private:
   std::filesystem::path layer_path(std::uint32_t layer) const;

@@ -2,9 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "cli/memory_reserve.h"
 #include "cli/option_pages.h"
 #include "runtime/core/error.h"
-#include "runtime/core/memory_reserve.h"
 #include "viewer/host_memory.h"
 #include "viewer/run_window.h"
 #include "viewer/script.h"

@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
+#include <nlohmann/json.hpp>
 
-#include "runtime/core/error.h"
-#include "runtime/core/json_checked.h"
-#include "runtime/file/replace_file.h"
+#include "runtime/file/json_cache.h"
 
 namespace regroup::view {
+namespace {
+
+constexpr std::size_t kLargestFileBytes = 1u << 20;
+
+}  // namespace
 
 std::filesystem::path preferences_file() {
   const char* config = std::getenv("XDG_CONFIG_HOME");
@@ -22,12 +24,9 @@ std::filesystem::path preferences_file() {
 
 Preferences load_preferences(const std::filesystem::path& file) {
   Preferences preferences;
-  try {
-    std::ifstream in(file, std::ios::binary);
-    std::ostringstream text;
-    if (!in || !(text << in.rdbuf())) return preferences;
-    const nlohmann::json json = parse_json_checked(text.str(), file.string());
-    if (!json.is_object()) return preferences;
+  // What was read before something wrong is kept: every field stands for itself.
+  read_json_cache(file, kLargestFileBytes, [&](const nlohmann::json& json) {
+    if (!json.is_object()) return;
     if (json.contains("theme") && json["theme"].is_string()) {
       preferences.theme = theme_from_name(json["theme"].get<std::string>());
     }
@@ -42,8 +41,7 @@ Preferences load_preferences(const std::filesystem::path& file) {
     size("width", preferences.width);
     size("height", preferences.height);
     if (json.contains("layout")) preferences.layout = layout_from_json(json["layout"]);
-  } catch (const Error&) {  // not JSON: as if there were no file
-  }
+  });
   return preferences;
 }
 
@@ -53,12 +51,7 @@ void save_preferences(const std::filesystem::path& file, const Preferences& pref
                             {"width", preferences.width},
                             {"height", preferences.height},
                             {"layout", layout_to_json(preferences.layout)}};
-  const std::string text = json.dump(1) + "\n";
-  try {
-    std::filesystem::create_directories(file.parent_path());
-    replace_file(file, text);
-  } catch (const std::exception&) {
-  }
+  write_json_cache(file, json.dump(1) + "\n");
 }
 
 }  // namespace regroup::view

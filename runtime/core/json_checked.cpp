@@ -155,4 +155,8 @@ nlohmann::json parse_json_checked(std::string_view text, std::string_view what, 
   return builder.take();
 }
 
+bool is_whole_number(const nlohmann::json& value, std::uint64_t most) {
+  return value.is_number_unsigned() && value.get<std::uint64_t>() <= most;
+}
+
 }  // namespace regroup

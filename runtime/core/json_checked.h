@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -18,5 +19,8 @@ inline constexpr std::size_t kMaxJsonValues = std::size_t{16} << 20;
 // line.
 nlohmann::json parse_json_checked(std::string_view text, std::string_view what, std::size_t max_bytes = kMaxJsonBytes,
                                   std::size_t max_values = kMaxJsonValues);
+
+// Whether it is a whole number from 0 to `most`.
+bool is_whole_number(const nlohmann::json& value, std::uint64_t most);
 
 }  // namespace regroup

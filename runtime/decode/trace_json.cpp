@@ -70,9 +70,7 @@ class Fields {
     return static_cast<float>(result);
   }
   std::uint64_t whole(const nlohmann::json& value, std::string_view field, std::uint64_t most) const {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) {
-      refuse(field, fmt::format("is no whole number up to {}", most));
-    }
+    if (!is_whole_number(value, most)) refuse(field, fmt::format("is no whole number up to {}", most));
     return value.get<std::uint64_t>();
   }
   std::uint64_t whole(const char* field, std::uint64_t most = UINT64_MAX) const {

@@ -121,9 +121,7 @@ void HuggingFaceReader::check_limits() const {
   for (const Limit& limit : kLimits) {
     const auto value = model_.config_.find(limit.key);
     if (value == model_.config_.end() || value->is_null()) continue;
-    const bool fits = value->is_number_unsigned() && value->get<std::uint64_t>() >= limit.least &&
-                      value->get<std::uint64_t>() <= limit.most;
-    if (!fits) {
+    if (!is_whole_number(*value, limit.most) || value->get<std::uint64_t>() < limit.least) {
       bad_file((model_.path_ / "config.json").string(), "{} is {}, expected a whole number from {} to {}", limit.key,
                escaped(value->dump().substr(0, 60)), limit.least, limit.most);
     }

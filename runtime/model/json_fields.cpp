@@ -1,18 +1,11 @@
 #include "runtime/model/json_fields.h"
 
 #include <cmath>
-#include <limits>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json_checked.h"
 
 namespace regroup {
-namespace {
-
-bool is_u32(const nlohmann::json& value) {
-  return value.is_number_unsigned() && value.get<std::uint64_t>() <= std::numeric_limits<std::uint32_t>::max();
-}
-
-}  // namespace
 
 JsonFields::JsonFields(const nlohmann::json& json, std::string where) : json_(&json), where_(std::move(where)) {
   if (!json.is_object())
@@ -35,7 +28,7 @@ bool JsonFields::contains(std::string_view key) const {
 std::optional<std::uint32_t> JsonFields::find_u32(std::string_view key) const {
   const nlohmann::json* value = find(key);
   if (value == nullptr) return std::nullopt;
-  if (!is_u32(*value)) refuse(key, "is not a whole number from 0 to 4294967295");
+  if (!is_whole_number(*value, UINT32_MAX)) refuse(key, "is not a whole number from 0 to 4294967295");
   return value->get<std::uint32_t>();
 }
 
@@ -84,7 +77,7 @@ std::optional<std::vector<std::uint32_t>> JsonFields::find_u32s(std::string_view
   if (!value->is_array()) refuse(key, "is not a list");
   std::vector<std::uint32_t> out;
   for (const nlohmann::json& item : *value) {
-    if (!is_u32(item)) refuse(key, "holds something else than whole numbers from 0 to 4294967295");
+    if (!is_whole_number(item, UINT32_MAX)) refuse(key, "holds something else than whole numbers from 0 to 4294967295");
     out.push_back(item.get<std::uint32_t>());
   }
   return out;

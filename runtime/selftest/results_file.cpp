@@ -1,12 +1,9 @@
 #include "runtime/selftest/results_file.h"
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
-#include "runtime/core/json_checked.h"
-#include "runtime/file/replace_file.h"
+#include "runtime/file/json_cache.h"
 #include "runtime/gpu/shader_table.h"
 
 namespace regroup::selftest {
@@ -43,13 +40,7 @@ std::string ResultsFile::hash_of(const CheckResult& result) {
 }
 
 void ResultsFile::load() {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path_, error);
-  if (error || size > kLargestFileBytes) return;
-  try {
-    std::ifstream in(path_, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    const nlohmann::json json = parse_json_checked(text, path_.string(), kLargestFileBytes);
+  const bool whole = read_json_cache(path_, kLargestFileBytes, [this](const nlohmann::json& json) {
     for (const auto& [key, value] : json.at("results").items()) {
       Entry entry{.result = {}, .hash = value.at("hash").get<std::string>()};
       entry.result.problem = value.at("problem").get<std::string>();
@@ -58,9 +49,8 @@ void ResultsFile::load() {
       }
       entries_[key] = std::move(entry);
     }
-  } catch (const std::exception&) {
-    entries_.clear();
-  }
+  });
+  if (!whole) entries_.clear();
 }
 
 std::optional<CheckResult> ResultsFile::find(const KernelProfile& family, const Check& check,
@@ -88,14 +78,8 @@ void ResultsFile::save() const {
     }
     results[key] = {{"hash", entry.hash}, {"problem", entry.result.problem}, {"kernels", std::move(kernels)}};
   }
-  const std::string text = nlohmann::ordered_json{{"schema", 1}, {"results", std::move(results)}}.dump(
-      -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  try {
-    std::filesystem::create_directories(path_.parent_path());
-    replace_file(path_, text);
-  } catch (const std::exception&) {
-    return;
-  }
+  write_json_cache(path_, nlohmann::ordered_json{{"schema", 1}, {"results", std::move(results)}}.dump(
+                              -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace regroup::selftest

@@ -1,9 +1,9 @@
 #include "runtime/text/tokenizer_json_steps.h"
 
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json_checked.h"
 #include "runtime/text/base64.h"
 #include "runtime/text/pre_tokenizer_names.h"
 
@@ -103,9 +103,7 @@ void read_template(const Json& node, TokenizerSpec& spec) {
 }  // namespace
 
 std::uint32_t token_id(const Json& value) {
-  const bool fits =
-      value.is_number_unsigned() && value.get<std::uint64_t>() <= std::numeric_limits<std::uint32_t>::max();
-  if (!fits)
+  if (!is_whole_number(value, UINT32_MAX))
     throw_error(ErrorCode::kBadModel, "tokenizer.json: a token's id is {}, not a whole number; the file is damaged",
                 escaped(value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40)));
   return value.get<std::uint32_t>();

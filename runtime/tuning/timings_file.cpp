@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
-#include "runtime/file/replace_file.h"
+#include "runtime/file/json_cache.h"
 
 namespace regroup::tuning {
 namespace {
@@ -28,12 +26,12 @@ std::string name_in(const nlohmann::json& object, const char* key) {
 ShapeTiming timing_in(const nlohmann::json& object) {
   ShapeTiming timing{.shape = name_in(object, "shape"), .kernels = name_in(object, "kernels")};
   const nlohmann::json& speeds = object.at("speeds");
-  if (!object.at("taken").is_number_unsigned()) throw_error(ErrorCode::kFailed, "no timing");
-  const auto taken = object.at("taken").get<std::uint64_t>();
-  if (taken < 1 || taken > 1000 || !speeds.is_array() || speeds.size() < 2 || speeds.size() > kMostCandidates) {
+  const nlohmann::json& taken = object.at("taken");
+  if (!is_whole_number(taken, 1000) || taken == 0 || !speeds.is_array() || speeds.size() < 2 ||
+      speeds.size() > kMostCandidates) {
     throw_error(ErrorCode::kFailed, "no timing");
   }
-  timing.taken = static_cast<std::uint32_t>(taken);
+  timing.taken = taken.get<std::uint32_t>();
   for (const nlohmann::json& speed : speeds) {
     const auto ms = speed.at("ms").get<double>();
     if (!std::isfinite(ms) || ms <= 0) throw_error(ErrorCode::kFailed, "no time");
@@ -57,20 +55,13 @@ TimingsFile::TimingsFile(const std::filesystem::path& directory, const DeviceInf
 }
 
 void TimingsFile::load() {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path_, error);
-  if (error || size > kLargestFileBytes) return;
-  try {
-    std::ifstream in(path_, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-    const nlohmann::json json = parse_json_checked(text, path_.string(), kLargestFileBytes);
+  const bool whole = read_json_cache(path_, kLargestFileBytes, [this](const nlohmann::json& json) {
     if (json.at("schema") != 1) return;
     for (const nlohmann::json& timing : json.at("timings")) {
       if (timings_.size() < kMostTimings) timings_.push_back(timing_in(timing));
     }
-  } catch (const std::exception&) {
-    timings_.clear();
-  }
+  });
+  if (!whole) timings_.clear();
 }
 
 const ShapeTiming* TimingsFile::find(const std::string& shape, const std::string& kernels,
@@ -98,13 +89,7 @@ void TimingsFile::save() const {
     timings.push_back(
         {{"shape", timing.shape}, {"kernels", timing.kernels}, {"taken", timing.taken}, {"speeds", std::move(speeds)}});
   }
-  const std::string text = nlohmann::ordered_json{{"schema", 1}, {"timings", std::move(timings)}}.dump(1);
-  try {
-    std::filesystem::create_directories(path_.parent_path());
-    replace_file(path_, text);
-  } catch (const std::exception&) {
-    return;
-  }
+  write_json_cache(path_, nlohmann::ordered_json{{"schema", 1}, {"timings", std::move(timings)}}.dump(1));
 }
 
 }  // namespace regroup::tuning

@@ -87,5 +87,14 @@ TEST(JsonChecked, BoundsSize) {
   EXPECT_THROW(parse_json_checked("[1,2,[3]]", "x", 100, 4), Error);
 }
 
+TEST(JsonChecked, WholeNumbersAreCheckedAgainstTheirLimit) {
+  EXPECT_TRUE(is_whole_number(0u, 0));
+  EXPECT_TRUE(is_whole_number(4294967295u, UINT32_MAX));
+  EXPECT_TRUE(is_whole_number(UINT64_MAX, UINT64_MAX));
+  for (const char* text : {"4294967296", "-1", "1.0", "4.5e20", "1e400", "\"1\"", "true", "null", "[1]"}) {
+    EXPECT_FALSE(is_whole_number(nlohmann::json::parse(text, nullptr, false), UINT32_MAX)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace regroup

@@ -1,4 +1,4 @@
-#include "runtime/core/memory_reserve.h"
+#include "cli/memory_reserve.h"
 
 #include <atomic>
 #include <cstdio>

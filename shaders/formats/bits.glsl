@@ -59,12 +59,19 @@ uvec4 high_nibbles(uvec4 chunk) {
   return (chunk >> 4) & 0x0f0f0f0fu;
 }
 
-// Single bits of 32 columns (bit 8e + j of `word` belongs to column 4j + e), moved to bit 4 of each column's byte.
-uvec4 fifth_bits_low(uint word) {
-  return uvec4(word << 4, word << 3, word << 2, word << 1) & 0x10101010u;
+// 32 numbers of five bits: nibbles as above, and a word of fifth bits whose bit 8e + j belongs to column 4j + e, bit 8e + 4 + j to column
+// 16 + 4j + e. The four bytes around column i are made where it is asked for: made for all columns at once they would be spilled on CPU drivers.
+uint five_bit_word(uvec4 nibbles, uint fifth, int i) {
+  int w = (i & 15) >> 2;
+  uint low = i < 16 ? nibbles[w] & 0x0f0f0f0fu : (nibbles[w] >> 4) & 0x0f0f0f0fu;
+  uint high = (i < 16 ? fifth << (4 - w) : fifth >> w) & 0x10101010u;
+  return low | high;
 }
-uvec4 fifth_bits_high(uint word) {
-  return uvec4(word, word >> 1, word >> 2, word >> 3) & 0x10101010u;
+float five_bits(uvec4 nibbles, uint fifth, int i) {
+  return float(int((five_bit_word(nibbles, fifth, i) >> BYTE_POSITION(i)) & 31u));
+}
+float five_bits_raw(uvec4 nibbles, uint fifth, int i) {
+  return float(int(five_bit_word(nibbles, fifth, i) & (31u << BYTE_POSITION(i))));
 }
 
 // Scale and minimum numbers of block b (0..7) in the packed header of q4_k and q5_k: words 0 and 1 hold the low nibbles of the eight scales and

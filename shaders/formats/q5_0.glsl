@@ -1,4 +1,4 @@
-// q5_0: weight = d * (q - 16). Header: the eight d of 256 columns as halves; then a word per block with the fifth bits (see fifth_bits_low).
+// q5_0: weight = d * (q - 16). Header: the eight d of 256 columns as halves; then a word per block with the fifth bits (see five_bit_word).
 // Body: the lower nibbles in ggml's order.
 #define WEIGHT_HEADER_CHUNKS 3
 #define WEIGHT_BODY_CHUNKS 1
@@ -18,22 +18,19 @@ WeightHeader weight_header(uvec4 chunks[3]) {
 }
 
 struct WeightBlock {
-  uvec4 q[2];
+  uvec4 nibbles;
+  uint fifth;
   float scale;
 };
 WeightBlock weight_block(WeightHeader header, uvec4 body[1], uint b) {
-  uint fifth = chunk_word(header.fifth[0], header.fifth[1], b);
-  uvec4 q[2];
-  q[0] = low_nibbles(body[0]) | fifth_bits_low(fifth);
-  q[1] = high_nibbles(body[0]) | fifth_bits_high(fifth);
-  return WeightBlock(q, chunk_half(header.scales, b));
+  return WeightBlock(body[0], chunk_word(header.fifth[0], header.fifth[1], b), chunk_half(header.scales, b));
 }
 
 float weight_q(WeightBlock block, int i) {
-  return small_byte(block.q, i);
+  return five_bits(block.nibbles, block.fifth, i);
 }
 float weight_q_raw(WeightBlock block, int i) {
-  return small_byte_raw(block.q, i);
+  return five_bits_raw(block.nibbles, block.fifth, i);
 }
 float weight_scale(WeightBlock block, int k) {
   return block.scale;

@@ -1,5 +1,5 @@
 // q5_1: weight = d * q + m. Header: word b of two chunks holds d (low half) and m (high half) of block b; then a word per block with the fifth bits
-// (see fifth_bits_low). Body: the lower nibbles in ggml's order.
+// (see five_bit_word). Body: the lower nibbles in ggml's order.
 #define WEIGHT_HEADER_CHUNKS 4
 #define WEIGHT_BODY_CHUNKS 1
 #define WEIGHT_SUB_BLOCK 32
@@ -21,22 +21,20 @@ WeightHeader weight_header(uvec4 chunks[4]) {
 }
 
 struct WeightBlock {
-  uvec4 q[2];
+  uvec4 nibbles;
+  uint fifth;
   vec2 scale_min;
 };
 WeightBlock weight_block(WeightHeader header, uvec4 body[1], uint b) {
   uint fifth = chunk_word(header.fifth[0], header.fifth[1], b);
-  uvec4 q[2];
-  q[0] = low_nibbles(body[0]) | fifth_bits_low(fifth);
-  q[1] = high_nibbles(body[0]) | fifth_bits_high(fifth);
-  return WeightBlock(q, unpackHalf2x16(chunk_word(header.scales_mins[0], header.scales_mins[1], b)));
+  return WeightBlock(body[0], fifth, unpackHalf2x16(chunk_word(header.scales_mins[0], header.scales_mins[1], b)));
 }
 
 float weight_q(WeightBlock block, int i) {
-  return small_byte(block.q, i);
+  return five_bits(block.nibbles, block.fifth, i);
 }
 float weight_q_raw(WeightBlock block, int i) {
-  return small_byte_raw(block.q, i);
+  return five_bits_raw(block.nibbles, block.fifth, i);
 }
 float weight_scale(WeightBlock block, int k) {
   return block.scale_min.x;

@@ -1,5 +1,5 @@
 // q5_k: weight = d * sc * q - dmin * m, with a 6-bit sc and m for each 32 columns. Header: see packed_scale_min; then a word per block with the
-// fifth bits (see fifth_bits_low). Body: the lower nibbles as in q4_0.
+// fifth bits (see five_bit_word). Body: the lower nibbles as in q4_0.
 #define WEIGHT_HEADER_CHUNKS 3
 #define WEIGHT_BODY_CHUNKS 1
 #define WEIGHT_SUB_BLOCK 32
@@ -19,22 +19,20 @@ WeightHeader weight_header(uvec4 chunks[3]) {
 }
 
 struct WeightBlock {
-  uvec4 q[2];
+  uvec4 nibbles;
+  uint fifth;
   vec2 scale_min;
 };
 WeightBlock weight_block(WeightHeader header, uvec4 body[1], uint b) {
   uint fifth = chunk_word(header.fifth[0], header.fifth[1], b);
-  uvec4 q[2];
-  q[0] = low_nibbles(body[0]) | fifth_bits_low(fifth);
-  q[1] = high_nibbles(body[0]) | fifth_bits_high(fifth);
-  return WeightBlock(q, header.d_dmin * vec2(packed_scale_min(header.scales_mins, b)));
+  return WeightBlock(body[0], fifth, header.d_dmin * vec2(packed_scale_min(header.scales_mins, b)));
 }
 
 float weight_q(WeightBlock block, int i) {
-  return small_byte(block.q, i);
+  return five_bits(block.nibbles, block.fifth, i);
 }
 float weight_q_raw(WeightBlock block, int i) {
-  return small_byte_raw(block.q, i);
+  return five_bits_raw(block.nibbles, block.fifth, i);
 }
 float weight_scale(WeightBlock block, int k) {
   return block.scale_min.x;

@@ -67,7 +67,8 @@ int run(int argc, char** argv) {
     return 2;
   }
   view::WindowOptions window{
-      .gpu = {.which = device, .mask = FeatureMask::parse(require, disable), .validation = validate, .tune = !no_tune}};
+      .stage = {.gpu = {.which = device, .mask = FeatureMask::parse(require, disable), .validation = validate},
+                .tune = !no_tune}};
   for (const std::string& file : files) {
     if (is_trace(file)) {
       window.traces.emplace_back(file);
@@ -90,7 +91,7 @@ int run(int argc, char** argv) {
       width > 8192 || height > 8192) {
     throw_error(ErrorCode::kUsage, "--size {}: give WIDTHxHEIGHT, from 320x240 to 8192x8192", escaped(size));
   }
-  headless.gpu = window.gpu;
+  headless.stage = window.stage;
   headless.model = model;
   headless.traces = window.traces;
   headless.width = width;

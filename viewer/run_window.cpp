@@ -26,11 +26,11 @@ nlohmann::ordered_json run_window(const WindowOptions& options) {
   const WindowSystem system;
   const ImguiContext imgui;
   Window window(preferences.width, preferences.height, "regroup");
-  GpuOptions gpu = options.gpu;
-  gpu.window = true;
+  StageOptions stage_options = options.stage;
+  stage_options.gpu.window = true;
   Stage stage(
-      gpu, preferences, [&](Gpu& g) { return std::make_unique<WindowScreen>(g, window); }, &WindowSystem::wake,
-      options.started);
+      stage_options, preferences, [&](Gpu& g) { return std::make_unique<WindowScreen>(g, window); },
+      &WindowSystem::wake, options.started);
   App& app = stage.app();
   if (options.traces.empty()) {
     stage.engine().post(OpenModel{options.model});

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "viewer/backend/gpu.h"
+#include "viewer/stage.h"
 
 namespace regroup::view {
 
 struct WindowOptions {
-  GpuOptions gpu;
+  StageOptions stage;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::string model;                          // empty: the bundled one
   std::vector<std::filesystem::path> traces;  // replayed instead; the second is compared with the first

@@ -32,7 +32,7 @@ class Script {
   explicit Script(const HeadlessOptions& options)
       : options_(options),
         stage_(
-            options.gpu, Preferences{}, [&](Gpu& gpu) { return make_screen(gpu); }, [] {}, options.started) {}
+            options.stage, Preferences{}, [&](Gpu& gpu) { return make_screen(gpu); }, [] {}, options.started) {}
 
   OrderedJson run() {
     if (options_.traces.empty()) {

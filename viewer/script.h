@@ -22,13 +22,13 @@
 #include <string>
 #include <vector>
 
-#include "viewer/backend/gpu.h"
 #include "viewer/preferences.h"
+#include "viewer/stage.h"
 
 namespace regroup::view {
 
 struct HeadlessOptions {
-  GpuOptions gpu;
+  StageOptions stage;
   std::string model;                          // opened first; empty: the bundled one
   std::filesystem::path script;               // empty: nothing but the model
   double seconds = 0;                         // 0: all steps; else none is begun that long after the first

@@ -25,10 +25,10 @@ ImguiContext::~ImguiContext() {
   ImGui::DestroyContext();
 }
 
-Stage::Stage(const GpuOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake,
+Stage::Stage(const StageOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake,
              std::chrono::steady_clock::time_point started)
     : make_screen_(std::move(make_screen)),
-      gpu_(options, validation_),
+      gpu_(options.gpu, validation_),
       screen_(make_screen_(gpu_)),
       engine_(shared_, options.tune,
               [this, wake = std::move(wake)] {

@@ -24,12 +24,17 @@ class ImguiContext {
   ImguiContext& operator=(const ImguiContext&) = delete;
 };
 
+struct StageOptions {
+  GpuOptions gpu;
+  bool tune = true;  // models are opened with the kernels that are fastest on this device, see open_model()
+};
+
 class Stage {
  public:
   using MakeScreen = std::function<std::unique_ptr<Screen>(Gpu&)>;
   // `wake` is called from the engine's thread when something changed, `started` is when the program began. An ImGui
   // context must exist. Throws kNoDevice.
-  Stage(const GpuOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake,
+  Stage(const StageOptions& options, Preferences preferences, MakeScreen make_screen, std::function<void()> wake,
         std::chrono::steady_clock::time_point started);
   ~Stage();
 

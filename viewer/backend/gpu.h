@@ -19,7 +19,6 @@ struct GpuOptions {
   FeatureMask mask;
   bool validation = false;
   bool window = false;  // with what presenting to a window needs
-  bool tune = true;     // models are opened with the kernels that are fastest on this device
 };
 
 // Messages of the validation layers; written by any thread.

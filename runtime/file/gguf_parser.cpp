@@ -181,6 +181,22 @@ void check_no_overlap(std::string_view file, const std::vector<FileTensor>& tens
   }
 }
 
+// Where data lies behind all tensors and something else than padding behind their list, the header counts too few of
+// them: what is left out would change the result unseen.
+void check_count(std::string_view file, const GgufContents& contents, std::span<const std::byte> file_bytes,
+                 std::uint64_t list_end, std::uint64_t count) {
+  if (file_bytes.size() <= contents.data_start_bytes) return;
+  const std::byte* data_end = file_bytes.data() + contents.data_start_bytes;
+  for (const FileTensor& tensor : contents.tensors)
+    data_end = std::max(data_end, tensor.bytes.data() + tensor.bytes.size());
+  const auto left = static_cast<std::uint64_t>(file_bytes.data() + file_bytes.size() - data_end);
+  const auto padding = file_bytes.subspan(list_end, contents.data_start_bytes - list_end);
+  const bool padded = std::all_of(padding.begin(), padding.end(), [](std::byte b) { return b == std::byte{0}; });
+  if (padded || left < contents.alignment) return;
+  bad_file(file, "the header counts {} tensors, but their list goes on behind them and {} bytes belong to none of them",
+           count, left);
+}
+
 void read_tensors(ByteCursor& cursor, std::uint64_t count, GgufContents& contents,
                   std::span<const std::byte> file_bytes) {
   std::vector<Placement> placements;
@@ -217,6 +233,7 @@ void read_tensors(ByteCursor& cursor, std::uint64_t count, GgufContents& content
         file_bytes.subspan(contents.data_start_bytes + placements[i].offset_bytes, placements[i].size_bytes);
   }
   check_no_overlap(cursor.file(), contents.tensors, placements);
+  check_count(cursor.file(), contents, file_bytes, cursor.position(), count);
 }
 
 }  // namespace

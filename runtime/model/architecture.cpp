@@ -37,6 +37,10 @@ const Architecture& architecture_of(const ModelFile& file) {
       }
     }
   }
+  if (found.empty()) {
+    throw_error(ErrorCode::kBadModel, "{}: config.json names no model_type; known are {}", file.path().string(),
+                fmt::join(known, ", "));
+  }
   throw_error(ErrorCode::kBadModel, "{}: architecture '{}' is not supported; known are {}", file.path().string(),
               escaped(found), fmt::join(known, ", "));
 }

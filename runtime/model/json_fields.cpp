@@ -45,6 +45,12 @@ std::optional<double> JsonFields::find_number(std::string_view key) const {
   return value->get<double>();
 }
 
+double JsonFields::get_number(std::string_view key) const {
+  const auto value = find_number(key);
+  if (!value) refuse(key, "is missing");
+  return *value;
+}
+
 std::optional<bool> JsonFields::find_bool(std::string_view key) const {
   const nlohmann::json* value = find(key);
   if (value == nullptr) return std::nullopt;

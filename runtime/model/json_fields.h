@@ -18,6 +18,7 @@ class JsonFields {
   std::optional<std::uint32_t> find_u32(std::string_view key) const;
   std::uint32_t get_u32(std::string_view key) const;
   std::optional<double> find_number(std::string_view key) const;  // finite
+  double get_number(std::string_view key) const;
   std::optional<bool> find_bool(std::string_view key) const;
   std::optional<std::string> find_string(std::string_view key) const;
   std::optional<std::vector<std::string>> find_strings(std::string_view key) const;

@@ -4,6 +4,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/model/model_loader.h"
+#include "runtime/model/stated_tensors.h"
 
 namespace regroup {
 namespace {
@@ -24,6 +25,7 @@ ModelOutline read_outline(const ModelFile& file) {
   outline.config = read_config(*outline.architecture, file);
   const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
   check_shapes(table, outline.config);
+  if (file.kind() == ModelFileKind::kHuggingFace) check_stated_tensors(table, *outline.architecture);
   outline.unused_tensors = table.unused();
   for (const FileTensor& tensor : file.tensors()) {
     if (!outline.unused_tensors.contains(tensor.name)) outline.parameters += tensor.elements();

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/core/error.h"
+#include "runtime/model/rope_config.h"
 
 namespace regroup {
 namespace {
@@ -35,9 +36,9 @@ void check_config(const ModelConfig& config, const std::string& file) {
       {"feed-forward size", config.feed_forward, 1, kMaxWidth},
       {"vocabulary size", config.vocabulary, 1, kMaxVocabulary},
       {"query heads", config.query_heads, 1, kMaxHeads},
-      {"head_dim", config.head_dim, 32, 256},
+      {"head_dim", config.head_dim, 8, 256},
       {"context length", config.context_length, 1, kMaxContext},
-      {"rotary dimensions", config.rotary_dims, 0, config.head_dim},
+      {"rotary dimensions", config.rotary_dims, 2, config.head_dim},
   };
   for (const Range& range : ranges) {
     if (range.value < range.lowest || range.value > range.highest) {
@@ -59,21 +60,12 @@ void check_config(const ModelConfig& config, const std::string& file) {
   if (!(config.norm_epsilon >= 0 && config.norm_epsilon < 1)) {
     throw_error(ErrorCode::kBadModel, "{}: norm epsilon is {}, expected 0 to 1", file, config.norm_epsilon);
   }
-  for (const RopeConfig* rope : {&config.rope, &config.local_rope}) {
-    if (!(rope->theta > 0) || !std::isfinite(rope->theta) || !(rope->factor > 0) || !std::isfinite(rope->factor)) {
-      throw_error(ErrorCode::kBadModel, "{}: rotary base {} or scaling factor {} is not a positive number", file,
-                  rope->theta, rope->factor);
-    }
-    if (!rope->frequency_divisors.empty() && rope->frequency_divisors.size() != config.rotary_dims / 2) {
-      throw_error(ErrorCode::kBadModel, "{}: rope_freqs has {} values, expected {}", file,
-                  rope->frequency_divisors.size(), config.rotary_dims / 2);
-    }
-    for (const float divisor : rope->frequency_divisors) {
-      if (!(divisor > 0) || !std::isfinite(divisor)) {
-        throw_error(ErrorCode::kBadModel, "{}: rope_freqs holds {}, expected positive numbers", file, divisor);
-      }
-    }
+  if (!(config.final_soft_cap >= 0) || !std::isfinite(config.final_soft_cap)) {
+    throw_error(ErrorCode::kBadModel, "{}: the logits' soft cap is {}, expected a positive number, or 0 for none", file,
+                config.final_soft_cap);
   }
+  check_rope(config.rope, config.rotary_dims, file);
+  check_rope(config.local_rope, config.rotary_dims, file);
   for (std::size_t i = 0; i < config.layers.size(); ++i) {
     const std::uint32_t groups = config.layers[i].kv_heads;
     if (groups == 0 || groups > config.query_heads || config.query_heads % groups != 0) {

@@ -62,7 +62,7 @@ struct ModelConfig {
   std::uint32_t query_columns() const { return query_heads * head_dim; }
 };
 
-// Checks what every architecture needs: counts within ceilings, kv_heads dividing query_heads, head_dim 32..256 and a
+// Checks what every architecture needs: counts within ceilings, kv_heads dividing query_heads, head_dim 8..256 and a
 // multiple of 8, ... Throws kBadModel naming `file`, the field, what was found and what was expected.
 void check_config(const ModelConfig& config, const std::string& file);
 

@@ -11,22 +11,25 @@ double yarn_magnitude(double factor, double scale) {
   return factor <= 1 ? 1.0 : 0.1 * scale * std::log(factor) + 1.0;
 }
 
-// The fields of rope_scaling, or of rope_parameters, which are the same but for rope_theta.
+// The fields of rope_scaling, or of rope_parameters, which are the same but for rope_theta. Which of them must be there
+// is transformers' rule.
 void read_scaling(const JsonFields& fields, double context_length, RopeConfig& rope) {
   std::string type = fields.find_string("rope_type").value_or("");
   if (type.empty()) type = fields.find_string("type").value_or("default");
   if (type == "default") return;
-  rope.factor = fields.find_number("factor").value_or(1.0);
+  if (type != "linear" && type != "llama3" && type != "yarn") {
+    fields.refuse("rope_type", fmt::format("is '{}'; known are default, linear, llama3 and yarn", escaped(type)));
+  }
+  rope.factor = fields.get_number("factor");
   rope.original_context = fields.find_number("original_max_position_embeddings").value_or(context_length);
   if (type == "linear") {
     rope.scaling = RopeScaling::kLinear;
   } else if (type == "llama3") {
     rope.scaling = RopeScaling::kLlama3;
-    rope.low_frequency_factor = fields.find_number("low_freq_factor").value_or(1.0);
-    rope.high_frequency_factor = fields.find_number("high_freq_factor").value_or(4.0);
-    if (rope.high_frequency_factor == rope.low_frequency_factor)
-      fields.refuse("high_freq_factor", "equals low_freq_factor");
-  } else if (type == "yarn") {
+    rope.original_context = fields.get_number("original_max_position_embeddings");
+    rope.low_frequency_factor = fields.get_number("low_freq_factor");
+    rope.high_frequency_factor = fields.get_number("high_freq_factor");
+  } else {
     rope.scaling = RopeScaling::kYarn;
     rope.beta_fast = fields.find_number("beta_fast").value_or(32.0);
     rope.beta_slow = fields.find_number("beta_slow").value_or(1.0);
@@ -41,8 +44,6 @@ void read_scaling(const JsonFields& fields, double context_length, RopeConfig& r
     } else {
       rope.attention_factor = yarn_magnitude(rope.factor, 1.0);
     }
-  } else {
-    fields.refuse("rope_type", fmt::format("is '{}'; known are default, linear, llama3 and yarn", escaped(type)));
   }
 }
 
@@ -74,17 +75,52 @@ RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix,
 RopeConfig read_hugging_face_rope(const JsonFields& config, double default_theta, double context_length,
                                   std::string_view part) {
   RopeConfig rope;
-  rope.theta = default_theta;
-  if (const auto parameters = config.find_object("rope_parameters")) {
+  rope.theta = config.find_number("rope_theta").value_or(default_theta);
+  // Where a file has both, transformers 5 takes the older one.
+  const auto scaling = config.find_object("rope_scaling");
+  const auto parameters = config.find_object("rope_parameters");
+  if (scaling) {
+    read_scaling(*scaling, context_length, rope);
+  } else if (parameters) {
     const auto nested = part.empty() ? std::nullopt : parameters->find_object(part);
     const JsonFields& fields = nested ? *nested : *parameters;
-    rope.theta = fields.find_number("rope_theta").value_or(config.find_number("rope_theta").value_or(default_theta));
+    rope.theta = fields.find_number("rope_theta").value_or(rope.theta);
     read_scaling(fields, context_length, rope);
-    return rope;
   }
-  rope.theta = config.find_number("rope_theta").value_or(default_theta);
-  if (const auto scaling = config.find_object("rope_scaling")) read_scaling(*scaling, context_length, rope);
   return rope;
+}
+
+void check_rope(const RopeConfig& rope, std::uint32_t rotary_dims, const std::string& file) {
+  const bool original = rope.scaling == RopeScaling::kLlama3 || rope.scaling == RopeScaling::kYarn;
+  const bool yarn = rope.scaling == RopeScaling::kYarn;
+  struct Field {
+    const char* name;
+    double value, above;
+  };
+  const Field fields[] = {
+      {"base", rope.theta, yarn ? 1.0 : 0.0},  // yarn divides by its logarithm
+      {"scaling factor", rope.factor, 0},
+      {"original context", original ? rope.original_context : 1.0, 0},
+      {"low frequency factor", rope.low_frequency_factor, 0},
+      {"high frequency factor", rope.high_frequency_factor, rope.low_frequency_factor},
+      {"slow beta", rope.beta_slow, 0},
+      {"fast beta", rope.beta_fast, rope.beta_slow},
+      {"attention factor", rope.attention_factor, 0},
+  };
+  for (const Field& field : fields) {
+    if (field.value > field.above && std::isfinite(field.value)) continue;
+    throw_error(ErrorCode::kBadModel, "{}: the rotary {} is {}, expected a number above {}", file, field.name,
+                field.value, field.above);
+  }
+  if (!rope.frequency_divisors.empty() && rope.frequency_divisors.size() != rotary_dims / 2) {
+    throw_error(ErrorCode::kBadModel, "{}: rope_freqs has {} values, expected {}", file, rope.frequency_divisors.size(),
+                rotary_dims / 2);
+  }
+  for (const float divisor : rope.frequency_divisors) {
+    if (!(divisor > 0) || !std::isfinite(divisor)) {
+      throw_error(ErrorCode::kBadModel, "{}: rope_freqs holds {}, expected positive numbers", file, divisor);
+    }
+  }
 }
 
 }  // namespace regroup

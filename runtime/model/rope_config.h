@@ -1,6 +1,7 @@
 // Rotary settings as files state them: GGUF keys, and config.json in the styles of transformers 4 and 5.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "runtime/file/gguf_metadata.h"
@@ -16,5 +17,8 @@ RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix,
 // it).
 RopeConfig read_hugging_face_rope(const JsonFields& config, double default_theta, double context_length,
                                   std::string_view part = {});
+
+// Refuses (kBadModel, naming `file`) what would divide by zero or turn positions into no number.
+void check_rope(const RopeConfig& rope, std::uint32_t rotary_dims, const std::string& file);
 
 }  // namespace regroup

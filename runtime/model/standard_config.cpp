@@ -38,6 +38,13 @@ ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
   const std::uint32_t layers = metadata.get_u32(key("block_count"));
   if (layers == 0 || layers > kMaxLayers)
     metadata.refuse(key("block_count"), fmt::format("is {}, expected 1 to {}", layers, kMaxLayers));
+  // Both would be ignored silently.
+  if (const auto experts = metadata.find_u32(key("expert_count")); experts.value_or(0) > 0) {
+    metadata.refuse(key("expert_count"), fmt::format("is {}; mixtures of experts are not supported", *experts));
+  }
+  if (!metadata.find_bool(key("attention.causal")).value_or(true)) {
+    metadata.refuse(key("attention.causal"), "is false; only causal attention is supported");
+  }
   config.hidden = metadata.get_u32(key("embedding_length"));
   config.context_length = metadata.get_u32(key("context_length"));
   config.feed_forward = same_in_all_layers(metadata, key("feed_forward_length"), layers);

@@ -77,6 +77,8 @@ Cases header_cases() {
   add("tensor count of one, none there", start(1, 0), "tensor count is 1");
   add("tensor count one too many", changed([](B& b) { b.tensor_count = 2, b.tensor({}); }).build(),
       "tensor number 2 of 2");
+  add("tensor count one too few", changed([](B& b) { b.tensor_count = 1, b.tensor({}).tensor({.name = "u"}); }).build(),
+      "counts 1 tensors, but their list goes on");
   add("tensor count above the ceiling", start(kMaxTensors + 1, 0) + std::string((kMaxTensors + 1) * 33, '\0'),
       "tensor count is 262145");
   add("key count all ones", start(0, kHuge), "key count is 18446744073709551615");

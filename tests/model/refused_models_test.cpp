@@ -120,8 +120,8 @@ TEST_F(RefusedModels, UnsupportedHeadSizes) {
   TinyModel model;
   model.head_dim = 36;
   refuse(model, {"head_dim", "36", "8"});
-  model.head_dim = 16;
-  refuse(model, {"head_dim", "16", "32"});
+  model.head_dim = 4;
+  refuse(model, {"head_dim", "4", "8"});
   model.head_dim = 264;
   refuse(model, {"head_dim", "264", "256"});
 }
@@ -130,6 +130,19 @@ TEST_F(RefusedModels, LayerCountsAreCheckedBeforeAnythingIsSizedByThem) {
   TinyModel model;
   model.layers = 0;
   refuse(model, {"block_count", "0"});
+}
+
+TEST_F(RefusedModels, KeysThatAskForAnotherComputation) {
+  TinyModel model;
+  model.more_keys = [](GgufBuilder& b) { b.u32("llama.expert_count", 8); };
+  refuse(model, {"llama.expert_count", "8", "experts"});
+  model.more_keys = [](GgufBuilder& b) { b.boolean("llama.attention.causal", false); };
+  refuse(model, {"llama.attention.causal", "causal"});
+  model.more_keys = [](GgufBuilder& b) {
+    b.string("llama.rope.scaling.type", "yarn").f32("llama.rope.scaling.factor", 4);
+    b.f32("llama.rope.scaling.attn_factor", -1);
+  };
+  refuse(model, {"attention factor", "-"});
 }
 
 TEST_F(RefusedModels, UnknownArchitecturesAreNamedWithTheKnown) {

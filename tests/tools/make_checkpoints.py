@@ -85,6 +85,9 @@ CASES = [
          drop=("head_dim", "num_key_value_heads", "rope_theta", "rope_scaling", "rms_norm_eps", "tie_word_embeddings", "attention_bias", "mlp_bias",
                "max_position_embeddings", "torch_dtype")),
     Case("llama-head-dim-null", "head_dim null means hidden/H; tied", hidden=64, ffn=24, config={"head_dim": None, "tie_word_embeddings": True}, **TINY),
+    Case("llama-head-dim-8", "the smallest", G=4, head_dim=8, layers=1),
+    Case("llama-head-dim-16", "H/G = 3", H=6, G=2, head_dim=16, hidden=24, style=5),
+    Case("llama-head-dim-24", "8 times an odd number", H=3, G=1, head_dim=24, hidden=18, layers=1),
     Case("llama-head-dim-80", "rope_theta 500000, transformers 5 style", head_dim=80, style=5, config=rope5(500000.0), **TINY),
     Case("llama-head-dim-96", "", H=2, G=2, head_dim=96, layers=1),
     Case("llama-head-dim-128", "", head_dim=128, **TINY),
@@ -127,6 +130,7 @@ CASES = [
          config={"rope_scaling": {"rope_type": "linear", "factor": 8.0}, "sliding_window_pattern": 3}),
     Case("gemma3-softcap", "final_logit_softcapping 4; attn_logit_softcapping is set but transformers' Gemma 3 never applies it", **GEMMA,
          config={"final_logit_softcapping": 4.0, "attn_logit_softcapping": 0.5, "sliding_window_pattern": 2}),
+    Case("gemma3-head-dim-16", "QK-norm over 16 elements", **{**GEMMA, "head_dim": 16}),
     Case("gemma3-head-dim-256", "bfloat16, 2 query heads of 256 on hidden 16", **{**GEMMA, "hidden": 16, "head_dim": 256, "layers": 2}, types="bf16",
          config={"sliding_window_pattern": 2}, drop=("layer_types",)),
     # GGUF.

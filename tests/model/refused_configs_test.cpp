@@ -1,0 +1,136 @@
+// config.json of Hugging Face directories: what transformers would refuse, would compute something else from or would
+// divide by zero with is refused here too, before anything is loaded, naming the field.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "runtime/core/error.h"
+#include "runtime/file/model_file.h"
+#include "runtime/model/model.h"
+#include "tests/model/tiny_model.h"
+
+namespace regroup::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+struct Refused {
+  const char* base;   // of tests/data/checkpoints
+  const char* patch;  // RFC 7396: null removes a field
+  const char* says;
+};
+
+// Both styles of rotary settings: transformers 4 writes rope_theta and rope_scaling.
+constexpr Refused kRefused[] = {
+    {"llama-gqa-9-3", R"({"model_type": null})", "names no model_type"},
+    {"llama-gqa-9-3", R"({"model_type": "mamba"})", "'mamba' is not supported"},
+    {"llama-gqa-9-3", R"({"num_hidden_layers": 2})", "model.layers.1"},
+    {"llama-gqa-9-3", R"({"rms_norm_eps": -1e-5})", "norm epsilon"},
+    {"llama-gqa-9-3", R"({"head_dim": 36})", "a multiple of 8"},
+    {"llama-gqa-9-3", R"({"head_dim": 4})", "8 to 256"},
+    {"llama-gqa-9-3", R"({"partial_rotary_factor": 0})", "rotary dimensions"},
+    {"llama-gqa-9-3", R"({"attention_bias": true})", "'attention_bias' is true, but tensor"},
+    {"llama-gqa-9-3", R"({"mlp_bias": true})", "'mlp_bias' is true, but tensor"},
+    {"llama-gqa-9-3", R"({"mlp_bias": "yes"})", "'mlp_bias' is not true or false"},
+    {"llama-biased", R"({"attention_bias": false})", "'attention_bias' is not true, but tensor"},
+    {"llama-biased", R"({"mlp_bias": null})", "'mlp_bias' is not true, but tensor"},
+    {"llama-biased", R"({"model_type": "mistral"})", "'attention_bias' is not true, but tensor"},
+    {"llama-gqa-9-3", R"({"tie_word_embeddings": false})", "'lm_head.weight' is missing"},
+    {"llama-gqa-9-3", R"({"tie_word_embeddings": "yes"})", "'tie_word_embeddings' is not true or false"},
+    {"llama-gqa-9-3", R"({"quantization_config": {"quant_method": "gptq", "bits": 4}})", "'quantization_config' is set ('gptq')"},
+    {"llama-gqa-9-3", R"({"quantization_config": 4})", "'quantization_config' is not an object"},
+    {"llama-gqa-9-3", R"({"rope_parameters": {"rope_type": "default", "rope_theta": 0}})", "rotary base is 0"},
+    {"llama-gqa-9-3", R"({"rope_parameters": [1]})", "'rope_parameters' is not an object"},
+    {"llama-gqa-9-3", R"({"rope_scaling": "linear"})", "'rope_scaling' is not an object"},
+    {"llama-gqa-9-3", R"({"rope_scaling": {"type": "linear"}})", "'factor' is missing"},
+    {"llama-gqa-9-3", R"({"rope_scaling": {"type": "linear", "factor": 0}})", "rotary scaling factor is 0"},
+    {"llama-gqa-9-3", R"({"rope_scaling": {"type": "linear", "factor": "2"}})", "'factor' is not a finite number"},
+    {"llama-gqa-9-3", R"({"rope_scaling": {"rope_type": "dynamic", "factor": 2}})", "'dynamic'"},
+    {"llama-gqa-9-3", R"({"rope_scaling": {"rope_type": "longrope"}})", "'longrope'"},
+    {"llama-llama3", R"({"rope_scaling": {"low_freq_factor": null}})", "'low_freq_factor' is missing"},
+    {"llama-llama3", R"({"rope_scaling": {"high_freq_factor": null}})", "'high_freq_factor' is missing"},
+    {"llama-llama3", R"({"rope_scaling": {"original_max_position_embeddings": null}})", "'original_max_position_embeddings' is missing"},
+    {"llama-llama3", R"({"rope_scaling": {"original_max_position_embeddings": 0}})", "rotary original context is 0"},
+    {"llama-llama3", R"({"rope_scaling": {"low_freq_factor": 0}})", "rotary low frequency factor is 0"},
+    {"llama-llama3", R"({"rope_scaling": {"low_freq_factor": 4, "high_freq_factor": 1}})", "rotary high frequency factor is 1"},
+    {"llama-yarn", R"({"rope_scaling": {"factor": -4}})", "rotary scaling factor is -4"},
+    {"llama-yarn", R"({"rope_scaling": {"beta_fast": 0, "beta_slow": 0}})", "rotary slow beta is 0"},
+    {"llama-yarn", R"({"rope_scaling": {"beta_fast": 1, "beta_slow": 32}})", "rotary fast beta is 1"},
+    {"llama-yarn", R"({"rope_scaling": {"attention_factor": -1}})", "rotary attention factor is -1"},
+    {"llama-yarn", R"({"rope_scaling": {"original_max_position_embeddings": 0}})", "rotary original context is 0"},
+    {"llama-yarn", R"({"rope_theta": 1})", "rotary base is 1"},
+    {"mistral-window", R"({"sliding_window": -1})", "'sliding_window'"},
+    {"qwen2-window", R"({"use_sliding_window": "true"})", "'use_sliding_window'"},
+    {"gemma3-layer-types", R"({"final_logit_softcapping": -1})", "soft cap is -1"},
+    {"gemma3-layer-types", R"({"attn_logit_softcapping": 50})", "'attn_logit_softcapping' is set"},
+    {"gemma3-layer-types", R"({"attention_bias": true})", "'attention_bias' is true"},
+};
+
+class RefusedConfigs : public ::testing::Test {
+ protected:
+  // A directory with the weights of `base` and its patched config.json.
+  fs::path patched(const std::string& base, const std::string& patch) {
+    const fs::path from = fs::path(REGROUP_SOURCE_DIR "/tests/data/checkpoints") / base;
+    std::ifstream in(from / "config.json");
+    Json config = Json::parse(in);
+    config.merge_patch(Json::parse(patch));
+    folder_.write("config.json", config.dump());
+    fs::copy_file(from / "model.safetensors", folder_.path() / "model.safetensors", fs::copy_options::overwrite_existing);
+    return folder_.path();
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(RefusedConfigs, EveryFieldIsNamed) {
+  for (const auto& [base, patch, says] : kRefused) {
+    SCOPED_TRACE(std::string(base) + " " + patch);
+    EXPECT_NO_THROW(read_outline(ModelFile::open(patched(base, "{}"))));
+    try {
+      read_outline(ModelFile::open(patched(base, patch)));
+      ADD_FAILURE() << "accepted; expected a refusal saying " << says;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBadModel);
+      EXPECT_NE(std::string_view(error.what()).find(says), std::string_view::npos) << error.what();
+    }
+  }
+}
+
+TEST_F(RefusedConfigs, UnusualOnesAreRead) {
+  const auto theta = [&](const char* base, const char* patch) {
+    return read_outline(ModelFile::open(patched(base, patch))).config.rope.theta;
+  };
+  EXPECT_EQ(theta("llama-gqa-9-3", R"({"attention_bias": null, "mlp_bias": null, "rms_norm_eps": 0})"), 10000.0);
+  EXPECT_EQ(theta("qwen2-gqa-6-2", R"({"attention_bias": true})"), 10000.0) << "it always has them";
+  EXPECT_EQ(theta("llama-gqa-9-3", R"({"rope_parameters": null, "rope_theta": 500})"), 500.0);
+  // transformers 5 lets the older field win.
+  EXPECT_EQ(theta("llama-gqa-9-3", R"({"rope_scaling": {"type": "linear", "factor": 2}, "rope_theta": 700})"), 700.0);
+  EXPECT_EQ(theta("llama-gqa-9-3", R"({"rope_scaling": {"type": "default"}, "pretraining_tp": 2})"), 10000.0);
+}
+
+// Hugging Face's tensors have the dimensions that they are used with; GGUF cannot tell [n] from [1, n].
+TEST_F(RefusedConfigs, VectorsHaveOneDimension) {
+  const fs::path path = patched("llama-gqa-9-3", "{}") / "model.safetensors";
+  std::ifstream in(path, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  std::uint64_t header_bytes = 0;
+  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
+  Json header = Json::parse(bytes.substr(8, header_bytes));
+  header["model.norm.weight"]["shape"] = {1, 18};
+  const std::string text = header.dump();
+  const auto size = static_cast<std::uint64_t>(text.size());
+  folder_.write("model.safetensors",
+                std::string(reinterpret_cast<const char*>(&size), sizeof size) + text + bytes.substr(8 + header_bytes));
+  try {
+    read_outline(ModelFile::open(folder_.path()));
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string_view(error.what()).find("'model.norm.weight' has shape [1, 18], expected [18]"),
+              std::string_view::npos)
+        << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace regroup::test

@@ -39,9 +39,10 @@ void check_flag(const TensorTable& table, const Architecture& architecture, cons
 void check_stated_tensors(const TensorTable& table, const Architecture& architecture) {
   const JsonFields json(table.file().config(), table.file().path().string() + "/config.json");
   if (const auto quantised = json.find_object("quantization_config")) {
-    json.refuse("quantization_config",
-                fmt::format("is set ('{}'): weights are read as F32, F16 and BF16; use the original model or a GGUF file",
-                            escaped(quantised->find_string("quant_method").value_or("unnamed"), 40)));
+    json.refuse(
+        "quantization_config",
+        fmt::format("is set ('{}'): weights are read as F32, F16 and BF16; use the original model or a GGUF file",
+                    escaped(quantised->find_string("quant_method").value_or("unnamed"), 40)));
   }
   check_flag(table, architecture, json, "attention_bias",
              {Role::kQueryBias, Role::kKeyBias, Role::kValueBias, Role::kAttentionOutputBias});

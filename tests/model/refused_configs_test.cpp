@@ -39,7 +39,8 @@ constexpr Refused kRefused[] = {
     {"llama-biased", R"({"model_type": "mistral"})", "'attention_bias' is not true, but tensor"},
     {"llama-gqa-9-3", R"({"tie_word_embeddings": false})", "'lm_head.weight' is missing"},
     {"llama-gqa-9-3", R"({"tie_word_embeddings": "yes"})", "'tie_word_embeddings' is not true or false"},
-    {"llama-gqa-9-3", R"({"quantization_config": {"quant_method": "gptq", "bits": 4}})", "'quantization_config' is set ('gptq')"},
+    {"llama-gqa-9-3", R"({"quantization_config": {"quant_method": "gptq", "bits": 4}})",
+     "'quantization_config' is set ('gptq')"},
     {"llama-gqa-9-3", R"({"quantization_config": 4})", "'quantization_config' is not an object"},
     {"llama-gqa-9-3", R"({"rope_parameters": {"rope_type": "default", "rope_theta": 0}})", "rotary base is 0"},
     {"llama-gqa-9-3", R"({"rope_parameters": [1]})", "'rope_parameters' is not an object"},
@@ -51,10 +52,12 @@ constexpr Refused kRefused[] = {
     {"llama-gqa-9-3", R"({"rope_scaling": {"rope_type": "longrope"}})", "'longrope'"},
     {"llama-llama3", R"({"rope_scaling": {"low_freq_factor": null}})", "'low_freq_factor' is missing"},
     {"llama-llama3", R"({"rope_scaling": {"high_freq_factor": null}})", "'high_freq_factor' is missing"},
-    {"llama-llama3", R"({"rope_scaling": {"original_max_position_embeddings": null}})", "'original_max_position_embeddings' is missing"},
+    {"llama-llama3", R"({"rope_scaling": {"original_max_position_embeddings": null}})",
+     "'original_max_position_embeddings' is missing"},
     {"llama-llama3", R"({"rope_scaling": {"original_max_position_embeddings": 0}})", "rotary original context is 0"},
     {"llama-llama3", R"({"rope_scaling": {"low_freq_factor": 0}})", "rotary low frequency factor is 0"},
-    {"llama-llama3", R"({"rope_scaling": {"low_freq_factor": 4, "high_freq_factor": 1}})", "rotary high frequency factor is 1"},
+    {"llama-llama3", R"({"rope_scaling": {"low_freq_factor": 4, "high_freq_factor": 1}})",
+     "rotary high frequency factor is 1"},
     {"llama-yarn", R"({"rope_scaling": {"factor": -4}})", "rotary scaling factor is -4"},
     {"llama-yarn", R"({"rope_scaling": {"beta_fast": 0, "beta_slow": 0}})", "rotary slow beta is 0"},
     {"llama-yarn", R"({"rope_scaling": {"beta_fast": 1, "beta_slow": 32}})", "rotary fast beta is 1"},
@@ -77,7 +80,8 @@ class RefusedConfigs : public ::testing::Test {
     Json config = Json::parse(in);
     config.merge_patch(Json::parse(patch));
     folder_.write("config.json", config.dump());
-    fs::copy_file(from / "model.safetensors", folder_.path() / "model.safetensors", fs::copy_options::overwrite_existing);
+    fs::copy_file(from / "model.safetensors", folder_.path() / "model.safetensors",
+                  fs::copy_options::overwrite_existing);
     return folder_.path();
   }
   TemporaryFolder folder_;

@@ -37,7 +37,7 @@ const std::vector<Layer>& layers() {
       {"capi/", {"runtime/", "converter/"}},
       {"plot/", {"runtime/core/"}},
       {"cli/", {"runtime/", "converter/", "plot/"}},
-      {"viewer/", {"runtime/", "converter/", "plot/", "cli/option_pages.h"}},
+      {"viewer/", {"runtime/", "converter/", "plot/", "cli/option_pages.h", "cli/memory_reserve.h"}},
   };
   return table;
 }

@@ -57,7 +57,7 @@ void refuse_text(const Json& model, const char* field) {
 void read_bpe(const Json& model, bool byte_level, TokenizerSpec& spec) {
   spec.model = byte_level ? TokenizerSpec::Model::kByteLevelBpe : TokenizerSpec::Model::kCharacterBpe;
   spec.ignore_merges = model.value("ignore_merges", false);
-  spec.byte_fallback = !byte_level && model.value("byte_fallback", false);
+  spec.byte_fallback = model.value("byte_fallback", false) && !byte_level;
   spec.fuse_unknown = model.value("fuse_unk", false);
   refuse_text(model, "continuing_subword_prefix");
   refuse_text(model, "end_of_word_suffix");
@@ -71,7 +71,7 @@ void read_bpe(const Json& model, bool byte_level, TokenizerSpec& spec) {
     spec.merges.push_back({id_of(table, left), id_of(table, right), id_of(table, merged)});
   }
   const auto unk = model.find("unk_token");
-  if (unk != model.end() && unk->is_string()) spec.unk = id_of(table, unk->get_ref<const std::string&>());
+  if (unk != model.end() && !unk->is_null()) spec.unk = id_of(table, unk->get_ref<const std::string&>());
 }
 
 void read_unigram(const Json& model, TokenizerSpec& spec) {
@@ -84,7 +84,7 @@ void read_unigram(const Json& model, TokenizerSpec& spec) {
     spec.scores.push_back(entry.at(1).get<double>());
   }
   const auto unk = model.find("unk_id");
-  if (unk != model.end() && unk->is_number_unsigned()) spec.unk = token_id(*unk);
+  if (unk != model.end() && !unk->is_null()) spec.unk = token_id(*unk);
 }
 
 void read_model(const Json& model, bool byte_level, TokenizerSpec& spec) {
@@ -136,13 +136,14 @@ TokenizerJson read(const Json& root) {
   }
   const Json& model = root.at("model");
   read_model(model, byte_level, spec);
-  if (const auto list = root.find("added_tokens"); list != root.end() && list->is_array()) {
+  if (const auto list = root.find("added_tokens"); list != root.end() && !list->is_null()) {
+    if (!list->is_array()) refuse("added_tokens is no list");
     read_added_tokens(*list, model.at("vocab"), spec);
   }
   if (const auto post = root.find("post_processor"); post != root.end() && !post->is_null()) {
     result.has_post_processor = read_post_processor(*post, spec);
   }
-  if (const auto decoder = root.find("decoder"); decoder != root.end())
+  if (const auto decoder = root.find("decoder"); decoder != root.end() && !decoder->is_null())
     spec.strips_leading_space = strips_leading_space(*decoder);
   return result;
 }

@@ -1,9 +1,12 @@
 #include "runtime/text/tokenizer_json_steps.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
+#include "runtime/core/utf8.h"
 #include "runtime/text/base64.h"
 #include "runtime/text/pre_tokenizer_names.h"
 
@@ -50,6 +53,9 @@ PreTokenizerStep read_metaspace(const Json& node) {
   PreTokenizerStep step;
   step.kind = PreTokenizerStep::Kind::kMetaspace;
   step.content = node.value("replacement", step.content);
+  if (step.content.empty() || utf8_step(step.content, 0).bytes != step.content.size()) {
+    refuse("pre_tokenizer", "replacement \"" + step.content + "\", which is not one character");
+  }
   step.split = node.value("split", true);
   const std::string scheme = node.value("prepend_scheme", node.value("add_prefix_space", true) ? "always" : "never");
   if (scheme == "always") {
@@ -205,12 +211,17 @@ bool read_post_processor(const Json& node, TokenizerSpec& spec) {
 }
 
 bool strips_leading_space(const Json& decoder) {
-  if (!decoder.is_object()) return false;
-  const std::string type = decoder.value("type", "");
+  // What the others do follows from the model: bytes are joined, spaces and byte tokens turned back.
+  static constexpr std::string_view kKnown[] = {"Sequence", "Strip", "Metaspace",   "ByteLevel",
+                                                "Replace",  "Fuse",  "ByteFallback"};
+  const auto type = decoder.at("type").get<std::string>();
+  if (std::find(std::begin(kKnown), std::end(kKnown), type) == std::end(kKnown)) {
+    refuse("decoder", "type \"" + type + "\"");
+  }
   if (type == "Sequence") {
-    for (const Json& inner : decoder.at("decoders")) {
-      if (strips_leading_space(inner)) return true;
-    }
+    bool strips = false;
+    for (const Json& inner : decoder.at("decoders")) strips = strips_leading_space(inner) || strips;
+    return strips;
   }
   if (type == "Strip") {
     const auto start = decoder.find("start");

@@ -235,6 +235,17 @@ TEST(TokenizerJsonErrors, NameTheField) {
   expect_json_error("gpt2", "BertPreTokenizer", [](json& j) { j["pre_tokenizer"] = {{"type", "BertPreTokenizer"}}; });
   expect_json_error("gpt2", "Lowercase", [](json& j) { j["normalizer"] = {{"type", "Lowercase"}}; });
   expect_json_error("gpt2", "Sideways", [](json& j) { j["post_processor"] = {{"type", "Sideways"}}; });
+  expect_json_error("gpt2", "be string", [](json& j) { j["model"]["unk_token"] = 5; });
+  expect_json_error("gpt2", "be boolean", [](json& j) { j["model"]["byte_fallback"] = "yes"; });
+  expect_json_error("gpt2", "added_tokens is no list", [](json& j) { j["added_tokens"] = json::object(); });
+  expect_json_error("gpt2", "WordPiece", [](json& j) { j["decoder"] = {{"type", "WordPiece"}}; });
+  expect_json_error("gpt2", "CTC", [](json& j) {
+    j["decoder"] = {{"type", "Sequence"}, {"decoders", {{{"type", "Metaspace"}}, {{"type", "CTC"}}}}};
+  });
+  expect_json_error("gpt2", "tokenizer.json", [](json& j) { j["decoder"] = 5; });
+  expect_json_error("gpt2", "not one character", [](json& j) {
+    j["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "xyz"}};
+  });
   expect_json_error("llama3", "regular expression",
                     [](json& j) { j["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = "(a"; });
   expect_json_error("llama3", "class",

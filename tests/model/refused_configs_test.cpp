@@ -67,7 +67,6 @@ constexpr Refused kRefused[] = {
     {"mistral-window", R"({"sliding_window": -1})", "'sliding_window'"},
     {"qwen2-window", R"({"use_sliding_window": "true"})", "'use_sliding_window'"},
     {"gemma3-layer-types", R"({"final_logit_softcapping": -1})", "soft cap is -1"},
-    {"gemma3-layer-types", R"({"attn_logit_softcapping": 50})", "'attn_logit_softcapping' is set"},
     {"gemma3-layer-types", R"({"attention_bias": true})", "'attention_bias' is true"},
 };
 

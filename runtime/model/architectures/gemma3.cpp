@@ -76,9 +76,7 @@ ModelConfig read_hugging_face(const ModelFile& file) {
     config.local_rope.theta = json.find_number("rope_local_base_freq").value_or(10000.0);
   }
   config.final_soft_cap = static_cast<float>(json.find_number("final_logit_softcapping").value_or(0.0));
-  if (json.find_number("attn_logit_softcapping").value_or(0.0) != 0) {
-    json.refuse("attn_logit_softcapping", "is set; capped attention scores are not supported");
-  }
+  // attn_logit_softcapping is a field of Gemma 2's that transformers passes over here.
   const std::uint32_t window = json.find_u32("sliding_window").value_or(4096);
   std::vector<bool> slides =
       periodic(config.layers.size(), json.find_u32("sliding_window_pattern").value_or(kDefaultPattern));

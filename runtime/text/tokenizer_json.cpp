@@ -71,7 +71,9 @@ void read_bpe(const Json& model, bool byte_level, TokenizerSpec& spec) {
     spec.merges.push_back({id_of(table, left), id_of(table, right), id_of(table, merged)});
   }
   const auto unk = model.find("unk_token");
-  if (unk != model.end() && !unk->is_null()) spec.unk = id_of(table, unk->get_ref<const std::string&>());
+  if (unk == model.end() || unk->is_null()) return;
+  if (!unk->is_string()) refuse("model.unk_token is no text");
+  spec.unk = id_of(table, unk->get_ref<const std::string&>());
 }
 
 void read_unigram(const Json& model, TokenizerSpec& spec) {

@@ -235,7 +235,7 @@ TEST(TokenizerJsonErrors, NameTheField) {
   expect_json_error("gpt2", "BertPreTokenizer", [](json& j) { j["pre_tokenizer"] = {{"type", "BertPreTokenizer"}}; });
   expect_json_error("gpt2", "Lowercase", [](json& j) { j["normalizer"] = {{"type", "Lowercase"}}; });
   expect_json_error("gpt2", "Sideways", [](json& j) { j["post_processor"] = {{"type", "Sideways"}}; });
-  expect_json_error("gpt2", "be string", [](json& j) { j["model"]["unk_token"] = 5; });
+  expect_json_error("gpt2", "unk_token is no text", [](json& j) { j["model"]["unk_token"] = 5; });
   expect_json_error("gpt2", "be boolean", [](json& j) { j["model"]["byte_fallback"] = "yes"; });
   expect_json_error("gpt2", "added_tokens is no list", [](json& j) { j["added_tokens"] = json::object(); });
   expect_json_error("gpt2", "WordPiece", [](json& j) { j["decoder"] = {{"type", "WordPiece"}}; });

@@ -1,6 +1,7 @@
 #include "runtime/model/rope_config.h"
 
 #include <cmath>
+#include <utility>
 
 #include "runtime/core/error.h"
 
@@ -77,16 +78,14 @@ RopeConfig read_hugging_face_rope(const JsonFields& config, double default_theta
   RopeConfig rope;
   rope.theta = config.find_number("rope_theta").value_or(default_theta);
   // Where a file has both, transformers 5 takes the older one.
-  const auto scaling = config.find_object("rope_scaling");
-  const auto parameters = config.find_object("rope_parameters");
-  if (scaling) {
-    read_scaling(*scaling, context_length, rope);
-  } else if (parameters) {
-    const auto nested = part.empty() ? std::nullopt : parameters->find_object(part);
-    const JsonFields& fields = nested ? *nested : *parameters;
-    rope.theta = fields.find_number("rope_theta").value_or(rope.theta);
-    read_scaling(fields, context_length, rope);
+  auto fields = config.find_object("rope_scaling");
+  if (!fields) {
+    fields = config.find_object("rope_parameters");
+    if (auto nested = fields && !part.empty() ? fields->find_object(part) : std::nullopt) fields = std::move(nested);
   }
+  if (!fields) return rope;
+  rope.theta = fields->find_number("rope_theta").value_or(rope.theta);
+  read_scaling(*fields, context_length, rope);
   return rope;
 }
 

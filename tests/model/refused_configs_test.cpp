@@ -109,6 +109,7 @@ TEST_F(RefusedConfigs, UnusualOnesAreRead) {
   EXPECT_EQ(theta("llama-gqa-9-3", R"({"rope_parameters": null, "rope_theta": 500})"), 500.0);
   // transformers 5 lets the older field win.
   EXPECT_EQ(theta("llama-gqa-9-3", R"({"rope_scaling": {"type": "linear", "factor": 2}, "rope_theta": 700})"), 700.0);
+  EXPECT_EQ(theta("llama-gqa-9-3", R"({"rope_scaling": {"type": "default", "rope_theta": 800}})"), 800.0);
   EXPECT_EQ(theta("llama-gqa-9-3", R"({"rope_scaling": {"type": "default"}, "pretraining_tp": 2})"), 10000.0);
 }
 

@@ -274,9 +274,10 @@ std::function<int()> add_bench(CLI::App& app) {
   command->add_flag("--kernel-times", o.kernel_times, "device time of every kernel of a step (needs timestamps)");
   command->add_option("--compare", o.compare, "two files of -o json: what changed, and whether it is noise")
       ->expected(2);
-  command->add_option(
-      "--figure6", o.figure6,
-      "writes the paper's Figure 6 from a synthetic model as SVG; -d, -n and --sequences choose points");
+  command
+      ->add_option("--figure6", o.figure6,
+                   "writes the paper's Figure 6 from a synthetic model as SVG; -d, -n and --sequences choose points")
+      ->check(output_file());
   command->add_flag("--json", o.json, "the same as -o json");
   o.open.device.add_options(*command);
   return [options, generated, depths, sequences] {

@@ -7,8 +7,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "converter/budget.h"
 #include "converter/merge.h"
@@ -211,14 +211,34 @@ std::vector<std::uint32_t> parse_ids(std::string_view text, std::string_view opt
 }
 
 std::string read_text_file(const std::string& path) {
+  // Also of pipes, whose size nobody knows; /dev/zero has no end.
+  constexpr std::size_t kLargestBytes = std::size_t{1} << 30;
   std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (!in || !(text << in.rdbuf())) {
-    // An empty file sets the fail bit of the target without being a failure.
-    if (in.is_open() && in.peek() == std::ifstream::traits_type::eof()) return {};
-    throw_error(ErrorCode::kFailed, "cannot read '{}': no such file, or not readable", escaped(path));
+  std::string text;
+  std::vector<char> piece(std::size_t{1} << 20);
+  while (in.good() && text.size() <= kLargestBytes) {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    text.append(piece.data(), static_cast<std::size_t>(in.gcount()));
   }
-  return text.str();
+  if (text.size() > kLargestBytes) {
+    throw_error(ErrorCode::kFailed, "cannot read '{}': it has more than {} bytes", escaped(path), kLargestBytes);
+  }
+  if (!in.eof()) throw_error(ErrorCode::kFailed, "cannot read '{}': no such file, or not readable", escaped(path));
+  return text;
+}
+
+CLI::Validator output_file() {
+  const auto problem = [](const std::string& path) -> std::string {
+    std::error_code error;
+    const std::filesystem::path target(path);
+    const auto folder = target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
+    if (!std::filesystem::is_directory(folder, error)) {
+      return fmt::format("cannot write '{}': its folder does not exist", path);
+    }
+    if (std::filesystem::is_directory(target, error)) return fmt::format("cannot write '{}': it is a folder", path);
+    return {};
+  };
+  return {problem, "", "output file"};
 }
 
 }  // namespace regroup::cli

@@ -86,7 +86,9 @@ std::string groups_text(const std::vector<std::uint32_t>& groups);
 
 // "1,2,3" as token ids. Throws kUsage.
 std::vector<std::uint32_t> parse_ids(std::string_view text, std::string_view option);
-// Whole file as bytes. Throws kFailed.
+// Whole file as bytes, at most 1 GiB. Throws kFailed.
 std::string read_text_file(const std::string& path);
+// Whether a file can stand there, asked before the work whose result it takes.
+CLI::Validator output_file();
 
 }  // namespace regroup::cli

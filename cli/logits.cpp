@@ -51,7 +51,7 @@ std::function<int()> add_logits(CLI::App& app) {
   options->open.kv = "f32";
   command->add_option("-m,--model", options->open.model, "GGUF file, Hugging Face directory or fetched name");
   command->add_option("--tokens", options->tokens, "token ids 1,2,3")->required();
-  command->add_option("-o,--out", options->out, "the .npy file to write")->required();
+  command->add_option("-o,--out", options->out, "the .npy file to write")->required()->check(output_file());
   command->add_option("-c,--context", options->open.context, "context in tokens")->check(CLI::Range(1u, 16u << 20));
   command->add_option("--kv", options->open.kv, "type of the KV cache: f32, f16, q8_0, q4_0")->capture_default_str();
   command->add_flag("--json", options->json, "one JSON document on stdout");

@@ -1,14 +1,43 @@
 // The program `regroup`: finds the command, runs it, turns failures into one line and an exit code.
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/command.h"
 #include "cli/memory_reserve.h"
+#include "cli/nearest.h"
 #include "cli/option_pages.h"
 #include "runtime/core/error.h"
 
 namespace {
 
 constexpr std::size_t kLongestMessage = 4000;
+
+using regroup::cli::nearest;
+
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& known) {
+  const std::string near = nearest(word, known);
+  return near.empty() ? ";" : fmt::format("; did you mean '{}'?", near);
+}
+
+// One line about a command line that cannot be understood.
+int refuse(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = &app;
+  for (const CLI::App* parsed : app.get_subcommands()) command = parsed;
+  std::string problem = error.what();
+  const std::vector<std::string> left = app.remaining(true);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !left.empty()) {
+    std::vector<std::string> options;
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+    }
+    problem = fmt::format("'{}' was not expected{}", left.front(), did_you_mean(left.front(), options));
+  } else {
+    problem += ";";
+  }
+  const std::string named = command == &app ? "regroup" : "regroup " + command->get_name();
+  std::fprintf(stderr, "regroup: %s try `%s --help`\n", regroup::escaped(problem, 400).c_str(), named.c_str());
+  return 2;
+}
 
 int run(int argc, char** argv) {
   using namespace regroup::cli;
@@ -29,13 +58,27 @@ int run(int argc, char** argv) {
 #include "cli/commands.def"
 #undef REGROUP_COMMAND
   add_option_pages(app, REGROUP_VERSION);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  // `regroup help COMMAND` is `regroup COMMAND --help`.
+  if (!arguments.empty() && arguments.front() == "help") {
+    arguments.erase(arguments.begin());
+    arguments.resize(std::min<std::size_t>(arguments.size(), 1));
+    arguments.emplace_back("--help");
+  }
+  std::vector<std::string> names{"help"};
+  for (const auto& [command, runner] : commands) names.push_back(command->get_name());
+  if (!arguments.empty() && !arguments.front().starts_with('-') &&
+      std::find(names.begin(), names.end(), arguments.front()) == names.end()) {
+    regroup::throw_error(regroup::ErrorCode::kUsage, "'{}' is no command{} `regroup --help` lists them",
+                         regroup::escaped(arguments.front(), 80), did_you_mean(arguments.front(), names));
+  }
   try {
-    app.parse(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // what parse() takes
+    app.parse(arguments);
   } catch (const CLI::Success& success) {
     return app.exit(success);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "regroup: %s; try `regroup --help`\n", regroup::escaped(error.what(), 400).c_str());
-    return 2;
+    return refuse(app, error);
   }
   install_interrupt_handler();
   for (const auto& [command, runner] : commands) {

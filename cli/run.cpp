@@ -275,7 +275,8 @@ std::function<int()> add_run(CLI::App& app) {
   command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0")->capture_default_str();
   command->add_flag("--chat", o.chat, "apply the model's chat template; on a terminal, keep a conversation");
   command->add_option("--system", o.system, "system message of a chat");
-  command->add_option("--trace", o.trace, "write ids, best alternatives and a fingerprint of every layer to this file");
+  command->add_option("--trace", o.trace, "write ids, best alternatives and a fingerprint of every layer to this file")
+      ->check(output_file());
   command->add_flag("--json", o.json, "one JSON document on stdout");
   o.open.groups.add_options(*command);
   o.open.device.add_options(*command);

@@ -110,7 +110,8 @@ std::function<int()> add_selftest(CLI::App& app) {
       "and in every command, and another kernel takes its place; attach the report to a bug report. Exit code 1 when\n"
       "something failed. A short form of it runs by itself before a device is used for the first time.");
   const auto options = std::make_shared<SelfTestOptions>();
-  command->add_option("--report", options->report, "write the JSON document to this file as well");
+  command->add_option("--report", options->report, "write the JSON document to this file as well")
+      ->check(output_file());
   command->add_flag("--json", options->json, "one JSON document on stdout");
   options->device.add_options(*command);
   return [options] { return self_test(*options); };

@@ -179,8 +179,8 @@ std::function<int()> add_sweep(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0; the baseline's is f32")
       ->capture_default_str();
-  command->add_option("--csv", o.csv, "also write the rows to this CSV file");
-  command->add_option("--svg", o.svg, "also draw time and quality against G to this SVG file");
+  command->add_option("--csv", o.csv, "also write the rows to this CSV file")->check(output_file());
+  command->add_option("--svg", o.svg, "also draw time and quality against G to this SVG file")->check(output_file());
   command->add_flag("--json", o.json, "one JSON document on stdout");
   o.open.groups.add_calibration_options(*command);
   o.open.device.add_options(*command);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "runtime/core/error.h"
+#include "runtime/model/kv_cache.h"
 
 namespace regroup {
 namespace {
@@ -36,7 +37,19 @@ std::uint64_t fewest_bytes(const std::vector<BudgetOption>& options) {
   return least;
 }
 
+void check_least(std::uint64_t least, std::uint64_t budget_bytes_per_token) {
+  if (least <= budget_bytes_per_token) return;
+  throw_error(ErrorCode::kUsage,
+              "a KV cache of {} bytes per token is not possible: with the fewest groups in every layer it takes {}",
+              budget_bytes_per_token, least);
+}
+
 }  // namespace
+
+void check_budget(const ModelConfig& config, std::uint64_t budget_bytes_per_token) {
+  const std::vector<std::uint32_t> fewest(config.layers.size(), 1);
+  check_least(kv_bytes_per_token(config, fewest, CacheType::kF16), budget_bytes_per_token);
+}
 
 std::optional<std::uint64_t> groups_budget(std::string_view groups) {
   constexpr std::string_view kBudget = "budget:";
@@ -53,11 +66,7 @@ std::optional<std::uint64_t> groups_budget(std::string_view groups) {
 BudgetPlan plan_for_budget(std::span<const std::vector<BudgetOption>> layers, std::uint64_t budget_bytes_per_token) {
   std::uint64_t rest = 0;  // what the layers still to come need at least
   for (const auto& options : layers) rest += fewest_bytes(options);
-  if (rest > budget_bytes_per_token) {
-    throw_error(ErrorCode::kUsage,
-                "a KV cache of {} bytes per token is not possible: with the fewest groups in every layer it takes {}",
-                budget_bytes_per_token, rest);
-  }
+  check_least(rest, budget_bytes_per_token);
   std::vector<std::vector<Prefix>> steps = {{Prefix{}}};
   for (const auto& options : layers) {
     rest -= fewest_bytes(options);

@@ -7,10 +7,15 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/model/model_config.h"
+
 namespace regroup {
 
 // BYTES of "budget:BYTES"; nothing for groups in other words. Throws kUsage when it is no number.
 std::optional<std::uint64_t> groups_budget(std::string_view groups);
+
+// Throws kUsage when not even one group in every layer of `config` fits: before anything is measured.
+void check_budget(const ModelConfig& config, std::uint64_t budget_bytes_per_token);
 
 // One way to convert one layer.
 struct BudgetOption {

@@ -143,7 +143,11 @@ ConversionResult run_conversion(const Conversion& conversion) {
   job.settings.seed = conversion.seed;
   job.settings.grouping = search_for(conversion, config);
   for (const LayerConfig& layer : config.layers) job.settings.groups.push_back(layer.kv_heads);
-  if (!budget) job.settings.groups = groups_for(config, conversion.groups);
+  if (budget) {
+    check_budget(config, *budget);
+  } else {
+    job.settings.groups = groups_for(config, conversion.groups);
+  }
   job.output = {.kind = kind_of(conversion.output.string()), .type = type_for(conversion.type)};
   job.target = conversion.output;
   job.overwrite = conversion.overwrite ? Overwrite::kYes : Overwrite::kNo;

@@ -151,6 +151,7 @@ bool is_instant(std::string_view method) {
 }
 
 std::vector<std::uint32_t> groups_for_budget(const LiveGrouping& job, std::uint64_t bytes_per_token) {
+  check_budget(job.outline.config, bytes_per_token);
   LiveGrouping named = job;
   named.settings = {.method = std::string(kBudgetMethod)};
   named.settings.groups = {};

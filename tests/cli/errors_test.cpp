@@ -35,8 +35,7 @@ TEST_F(ErrorsTest, PathsThatAreNotThere) {
   expect_failure({"run", "-q", "-m", "/no/such/model.gguf", "-p", "x"}, 1, {"/no/such/model.gguf"});
   expect_failure({"info", "no-such-name"}, 1, {"no-such-name", "fetch_model.py"});
   expect_failure({"run", "-q", "-m", bundled(), "-f", "/no/such/prompt.txt"}, 1, {"/no/such/prompt.txt"});
-  expect_failure({"logits", "-q", "-m", bundled(), "--tokens", "1", "-o", "/no/such/folder/out.npy"}, 1,
-                 {"/no/such/folder/out.npy"});
+  expect_failure({"run", "-q", "-m", bundled(), "-f", "/dev/zero"}, 1, {"/dev/zero", "more than"});
   expect_failure({"info", "/no/\x1b[31mred.gguf"}, 1, {"\\u{1b}"});
 }
 
@@ -50,8 +49,10 @@ TEST_F(ErrorsTest, BadModelFiles) {
 
 TEST_F(ErrorsTest, WrongUsage) {
   expect_failure({}, 2, {"--help"});
-  expect_failure({"ruin"}, 2, {"--help"});
-  expect_failure({"run", "--no-such-option"}, 2, {"--no-such-option"});
+  expect_failure({"ruin"}, 2, {"'ruin' is no command", "did you mean 'run'?", "--help"});
+  expect_failure({"frobnicate"}, 2, {"'frobnicate' is no command;"});
+  expect_failure({"run", "--no-such-option"}, 2, {"'--no-such-option' was not expected;", "regroup run --help"});
+  expect_failure({"run", "--gruops", "2"}, 2, {"'--gruops' was not expected; did you mean '--groups'?"});
   expect_failure({"run", "-n", "many"}, 2, {"many"});
   expect_failure({"run", "-n", "0", "-p", "x"}, 2, {"0"});
   expect_failure({"run", "-p", "x", "-f", "y"}, 2, {});
@@ -68,6 +69,20 @@ TEST_F(ErrorsTest, WrongUsage) {
   expect_failure({"run", "-q", "-m", model, "-p", "x", "--kernels", "gpu-none"}, 2, {"gpu-none"});
   expect_failure({"run", "-q", "-m", model, "--tokens", "1,two"}, 2, {"two"});
   expect_failure({"run", "-q", "-m", model, "--tokens", "5000"}, 2, {"5000"});
+}
+
+// Before the work whose result would be lost.
+TEST_F(ErrorsTest, OutputsThatCannotStandAreRefusedAtOnce) {
+  const std::string missing = "/no/such/folder/out", folder = file("").string();
+  for (const std::string& path : {missing, folder}) {
+    expect_failure({"logits", "-m", bundled(), "--tokens", "1", "-o", path}, 2, {path.c_str()});
+    expect_failure({"run", "-m", bundled(), "-p", "x", "--trace", path}, 2, {"--trace", path.c_str()});
+    expect_failure({"sweep", "-f", "/dev/null", "--svg", path}, 2, {"--svg", path.c_str()});
+    expect_failure({"sweep", "-f", "/dev/null", "--csv", path}, 2, {"--csv", path.c_str()});
+    expect_failure({"bench", "--figure6", path}, 2, {"--figure6", path.c_str()});
+    expect_failure({"selftest", "--report", path}, 2, {"--report", path.c_str()});
+  }
+  expect_failure({"run", "-q", "-m", bundled(), "-p", "x", "--groups", "budget:1"}, 2, {"1 bytes per token", "512"});
 }
 
 TEST_F(ErrorsTest, PromptsThatDoNotFit) {
@@ -91,6 +106,8 @@ TEST_F(ErrorsTest, WhatCannotFitIsRefusedWithAdvice) {
 TEST_F(ErrorsTest, HelpAndVersionAreResults) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"--help"},
                                                     {"run", "--help"},
+                                                    {"help"},
+                                                    {"help", "convert"},
                                                     {"bench", "--help"},
                                                     {"logits", "--help"},
                                                     {"info", "--help"},

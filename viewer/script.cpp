@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <thread>
 
@@ -72,8 +73,8 @@ class Script {
     return std::make_unique<Offscreen>(gpu, options_.width, options_.height);
   }
 
-  void frames(int count) {
-    for (int i = 0; i < count; ++i) stage_.draw();
+  void frames(std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) stage_.draw();
   }
 
   // Frames go on meanwhile, as in a window.
@@ -102,9 +103,21 @@ class Script {
       remembered_message_ = stage_.shared().state.message;
     }
     frames(1);
-    // A picture does not show the message that tells of the one before.
     const std::lock_guard lock(stage_.shared().mutex);
-    if (!stage_.shared().state.message_is_error) stage_.shared().state.message = remembered_message_;
+    AppState& state = stage_.shared().state;
+    if (state.message_is_error && state.message != remembered_message_) {
+      throw_error(ErrorCode::kFailed, "{}", state.message);
+    }
+    // A picture does not show the message that tells of the one before.
+    if (!state.message_is_error) state.message = remembered_message_;
+  }
+
+  // Numbers of a script are cast nowhere: it may come from anywhere.
+  static std::uint32_t whole(const Json& value) {
+    if (!is_whole_number(value, UINT32_MAX)) {
+      throw_error(ErrorCode::kUsage, "{} is no whole number", escaped(value.dump(-1, ' ', true), 60));
+    }
+    return value.get<std::uint32_t>();
   }
 
   // One step, see script.h.
@@ -157,9 +170,9 @@ bool Script::do_engine_step(const Json& json) {
   } else if (has("say")) {
     post(Say{json["say"].get<std::string>(), json.value("tokens", 0u)});
   } else if (has("run")) {
-    post(Run{json["run"].get<std::uint32_t>()});
+    post(Run{whole(json["run"])});
   } else if (has("start")) {  // and do not wait
-    post(Run{json["start"].get<std::uint32_t>()});
+    post(Run{whole(json["start"])});
     frames(1);
     return true;
   } else if (has("stop")) {
@@ -169,10 +182,10 @@ bool Script::do_engine_step(const Json& json) {
   } else if (has("back")) {
     post(StepBack{});
   } else if (has("rewind")) {
-    post(Rewind{json["rewind"].at(0).get<std::size_t>(), json["rewind"].at(1).get<std::uint32_t>()});
+    post(Rewind{whole(json["rewind"].at(0)), whole(json["rewind"].at(1))});
   } else if (has("groups")) {
     post(SetGroups{json["groups"].is_array() ? json["groups"].get<std::vector<std::uint32_t>>()
-                                             : std::vector{json["groups"].get<std::uint32_t>()}});
+                                             : std::vector{whole(json["groups"])}});
     if (json.value("wait", true) == false) return true;
   } else if (has("method")) {
     post(SetMethod{json["method"].get<std::string>()});
@@ -198,9 +211,9 @@ bool Script::do_engine_step(const Json& json) {
   } else if (has("fingerprints")) {
     post(SetFingerprints{json["fingerprints"].get<bool>()});
   } else if (has("attention_layer")) {
-    post(WatchAttention{json["attention_layer"].get<std::uint32_t>()});
+    post(WatchAttention{whole(json["attention_layer"])});
   } else if (has("measure")) {
-    post(MeasureAllGroups{json["measure"].get<std::uint32_t>()});
+    post(MeasureAllGroups{whole(json["measure"])});
   } else if (has("save_trace")) {
     post(SaveTrace{json["save_trace"].get<std::string>()});
   } else if (has("trace")) {
@@ -228,7 +241,8 @@ bool Script::do_window_step(const Json& json) {
     io.MousePos = {at.at(0).get<float>(), at.at(1).get<float>()};
     frames(2);
     if (has("click")) {
-      const int button = json.value("button", 0);
+      const std::uint32_t button = whole(json.value("button", Json(0u)));
+      if (button >= std::size(io.MouseDown)) throw_error(ErrorCode::kUsage, "mouse button {} does not exist", button);
       app.input_arrived(Clock::now());
       io.MouseDown[button] = true;
       frames(2);
@@ -260,12 +274,11 @@ bool Script::do_window_step(const Json& json) {
   } else if (has("per_layer")) {
     app.ui().per_layer = json["per_layer"].get<bool>();
   } else if (has("size")) {
-    static_cast<Offscreen&>(stage_.screen())
-        .resize(json["size"].at(0).get<std::uint32_t>(), json["size"].at(1).get<std::uint32_t>());
+    static_cast<Offscreen&>(stage_.screen()).resize(whole(json["size"].at(0)), whole(json["size"].at(1)));
   } else if (has("monitor_scale")) {  // as if the window had been moved to another monitor
     app.set_monitor_scale(json["monitor_scale"].get<float>());
   } else if (has("frames")) {
-    frames(json["frames"].get<int>());
+    frames(whole(json["frames"]));
   } else if (has("pin")) {
     app.carry_out(json["pin"].get<bool>() ? UserCommand(PinRun{}) : UserCommand(UnpinRuns{}));
   } else if (has("dismiss")) {

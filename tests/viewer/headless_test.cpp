@@ -322,6 +322,18 @@ TEST_F(HeadlessDeviceTest, MistakesEndWithOneLine) {
   EXPECT_NE(step.err.find("step 0"), std::string::npos) << step.err;
   EXPECT_EQ(view({"--screenshot", file("x.png")}).code, 2);
   EXPECT_EQ(view({"--headless", "--size", "9x9"}).code, 2);
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"([{"run": -1}])", "-1 is no whole number"},
+      {R"([{"frames": 1e99}])", "1e+99 is no whole number"},
+      {R"([{"click": [1, 1], "button": 99}])", "mouse button 99"},
+      {R"([{"screenshot": "/no/such/folder/a.png"}])", "/no/such/folder/a.png"},
+  };
+  for (const auto& [steps, says] : wrong) {
+    std::ofstream(file("wrong.json")) << steps;
+    const Outcome outcome = view({"--headless", "--size", "640x480", "--script", file("wrong.json")});
+    EXPECT_NE(outcome.code, 0) << steps;
+    EXPECT_NE(outcome.err.find(says), std::string::npos) << outcome.err;
+  }
   std::ofstream(file("no-trace.json")) << R"({"kind": "something"})";
   const Json bad = play(Json::array(), {file("no-trace.json")});
   EXPECT_TRUE(bad["message_is_error"].get<bool>());

@@ -23,7 +23,7 @@ void copy_text(char (&to)[kSize], std::string_view text) {
   if (length < text.size()) {
     while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) --length;
   }
-  std::memcpy(to, text.data(), length);
+  text.copy(to, length);  // not memcpy, which no pointer may be null for, even where nothing is copied
   to[length] = '\0';
 }
 

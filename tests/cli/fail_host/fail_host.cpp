@@ -39,7 +39,9 @@ struct Plan {
 Plan plan;
 std::atomic<bool> in_main{false};
 std::atomic<std::uint64_t> calls{0};
-thread_local bool inside = false;  // our own work counts for nothing
+// Both thread_local variables lie in the thread's first block (initial-exec): the address sanitizer allocates before it
+// has the function that finds others.
+[[gnu::tls_model("initial-exec")]] thread_local bool inside = false;  // our own work counts for nothing
 // What the program gave free when an allocation failed lasts for so much, even where all fail from there on.
 constexpr std::size_t kReserveBytes = 65536;
 std::atomic<std::size_t> reserve_left{0};
@@ -215,7 +217,7 @@ extern "C" {
 // Eigen's matrices; operator new calls it from the standard library, which is no call of the program's.
 void* malloc(std::size_t bytes) {
   static void* (*next)(std::size_t) = nullptr;
-  static thread_local bool looking = false;
+  [[gnu::tls_model("initial-exec")]] static thread_local bool looking = false;
   if (next == nullptr) {
     if (looking) return nullptr;
     looking = true;

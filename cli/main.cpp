@@ -39,6 +39,17 @@ int refuse(const CLI::App& app, const CLI::ParseError& error) {
   return 2;
 }
 
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  // `regroup help COMMAND` is `regroup COMMAND --help`.
+  if (!arguments.empty() && arguments.front() == "help") {
+    arguments.erase(arguments.begin());
+    arguments.resize(std::min<std::size_t>(arguments.size(), 1));
+    arguments.emplace_back("--help");
+  }
+  return arguments;
+}
+
 int run(int argc, char** argv) {
   using namespace regroup::cli;
   CLI::App app(
@@ -58,13 +69,7 @@ int run(int argc, char** argv) {
 #include "cli/commands.def"
 #undef REGROUP_COMMAND
   add_option_pages(app, REGROUP_VERSION);
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  // `regroup help COMMAND` is `regroup COMMAND --help`.
-  if (!arguments.empty() && arguments.front() == "help") {
-    arguments.erase(arguments.begin());
-    arguments.resize(std::min<std::size_t>(arguments.size(), 1));
-    arguments.emplace_back("--help");
-  }
+  std::vector<std::string> arguments = arguments_of(argc, argv);
   std::vector<std::string> names{"help"};
   for (const auto& [command, runner] : commands) names.push_back(command->get_name());
   if (!arguments.empty() && !arguments.front().starts_with('-') &&

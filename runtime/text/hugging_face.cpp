@@ -44,10 +44,15 @@ std::string read_chat_template(const Json& config) {
 
 void add_generation_ends(const Json& config, TokenizerSpec& spec) {
   const auto node = config.find("eos_token_id");
-  if (node == config.end()) return;
+  if (node == config.end() || node->is_null()) return;
   const auto add = [&](const Json& id) {
-    if (id.is_number_unsigned() && id.get<std::uint64_t>() < spec.tokens.size())
-      spec.end_of_generation.push_back(id.get<std::uint32_t>());
+    if (!is_whole_number(id, UINT32_MAX)) {
+      throw_error(
+          ErrorCode::kBadModel,
+          "generation_config.json: eos_token_id is {}, not a token's id or a list of them; fetch the file again",
+          escaped(node->dump(-1, ' ', true, Json::error_handler_t::replace), 60));
+    }
+    if (id.get<std::uint64_t>() < spec.tokens.size()) spec.end_of_generation.push_back(id.get<std::uint32_t>());
   };
   if (node->is_array()) {
     for (const Json& id : *node) add(id);
@@ -58,7 +63,7 @@ void add_generation_ends(const Json& config, TokenizerSpec& spec) {
 
 bool flag(const Json& config, const char* field, bool otherwise) {
   const auto node = config.find(field);
-  return node != config.end() && node->is_boolean() ? node->get<bool>() : otherwise;
+  return node == config.end() || node->is_null() ? otherwise : node->get<bool>();
 }
 
 Json parse_or_empty(std::string_view text, const char* name) {

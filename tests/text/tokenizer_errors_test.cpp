@@ -255,6 +255,31 @@ TEST(TokenizerJsonErrors, NameTheField) {
   expect_json_error("t5", "base64", [](json&) {});  // the place-holder for the character map is no base64
 }
 
+TEST(TokenizerJsonErrors, FilesBesideItAreChecked) {
+  const auto text = read_fixture("gpt2").at("tokenizer_json").get<std::string>();
+  const auto says = [&](const char* tokenizer_config, const char* generation_config) -> std::string {
+    try {
+      spec_from_hugging_face({.tokenizer_json = text,
+                              .tokenizer_config_json = tokenizer_config,
+                              .generation_config_json = generation_config});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBadModel);
+      return error.what();
+    }
+    return "accepted";
+  };
+  for (const char* ids : {"\"x\"", "-1", "2.0", "1e99", "[1, \"a\"]", "[[1]]", "{\"a\": 1}", "true"}) {
+    const std::string message = says("{}", fmt::format(R"({{"eos_token_id": {}}})", ids).c_str());
+    EXPECT_NE(message.find("generation_config.json: eos_token_id is"), std::string::npos) << ids << ": " << message;
+  }
+  for (const char* ids : {"null", "2", "[]", "[2, 7]", "999999"}) {
+    EXPECT_EQ(says("{}", fmt::format(R"({{"eos_token_id": {}}})", ids).c_str()), "accepted") << ids;
+  }
+  EXPECT_NE(says(R"({"add_bos_token": "yes"})", "{}").find("be boolean"), std::string::npos);
+  EXPECT_NE(says(R"({"bos_token": 5})", "{}").find("be string"), std::string::npos);
+  EXPECT_EQ(says(R"({"add_bos_token": null, "bos_token": null})", "{}"), "accepted");
+}
+
 TEST(TokenizerJsonErrors, SurviveDamage) {
   std::uint32_t chance = 4711;
   const auto next = [&](std::size_t below) {

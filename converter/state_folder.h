@@ -26,8 +26,7 @@ class StateFolder {
   std::optional<CalibrationText> load_text() const;
   void save_text(const CalibrationText& text) const;
 
-  // Removes the folder, as far as that is possible: the output stands, and the next conversion to it removes what is
-  // left.
+  // Removes the folder, as far as that is possible: the output stands.
   void discard() noexcept;
 
  private:

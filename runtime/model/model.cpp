@@ -25,7 +25,9 @@ ModelOutline read_outline(const ModelFile& file) {
   outline.config = read_config(*outline.architecture, file);
   const TensorTable table(file, outline.architecture->tensor_names(), outline.config.layer_count());
   check_shapes(table, outline.config);
-  if (file.kind() == ModelFileKind::kHuggingFace) check_stated_tensors(table, *outline.architecture);
+  if (file.kind() == ModelFileKind::kHuggingFace) {
+    check_stated_tensors(table, *outline.architecture, outline.config.layer_count());
+  }
   outline.unused_tensors = table.unused();
   for (const FileTensor& tensor : file.tensors()) {
     if (!outline.unused_tensors.contains(tensor.name)) outline.parameters += tensor.elements();

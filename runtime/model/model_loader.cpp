@@ -16,20 +16,15 @@ std::vector<float> values_of(const FileTensor& tensor) {
   return values;
 }
 
-void expect_shape(const TensorTable& table, const FileTensor* tensor, int dimensions, std::uint64_t rows,
-                  std::uint64_t columns) {
+// `shape`: [count] or [rows, columns].
+void expect_shape(const TensorTable& table, const FileTensor* tensor, const std::vector<std::uint64_t>& shape) {
   if (tensor == nullptr) return;
-  const bool matches = tensor->rows() == rows && tensor->columns() == columns;
+  const bool matches = tensor->rows() == (shape.size() > 1 ? shape.front() : 1) && tensor->columns() == shape.back();
   // GGUF knows no difference between [n] and [1, n].
-  const bool same_dimensions =
-      table.file().kind() == ModelFileKind::kGguf || tensor->shape.size() == static_cast<std::size_t>(dimensions);
+  const bool same_dimensions = table.file().kind() == ModelFileKind::kGguf || tensor->shape.size() == shape.size();
   if (matches && same_dimensions) return;
-  if (dimensions == 1) {
-    throw_error(ErrorCode::kBadModel, "{}: tensor '{}' has shape [{}], expected [{}]", table.file().path().string(),
-                escaped(tensor->name), fmt::join(tensor->shape, ", "), columns);
-  }
-  throw_error(ErrorCode::kBadModel, "{}: tensor '{}' has shape [{}], expected [{}, {}]", table.file().path().string(),
-              escaped(tensor->name), fmt::join(tensor->shape, ", "), rows, columns);
+  throw_error(ErrorCode::kBadModel, "{}: tensor '{}' has shape [{}], expected [{}]", table.file().path().string(),
+              escaped(tensor->name), fmt::join(tensor->shape, ", "), fmt::join(shape, ", "));
 }
 
 }  // namespace
@@ -37,10 +32,10 @@ void expect_shape(const TensorTable& table, const FileTensor* tensor, int dimens
 void check_shapes(const TensorTable& table, const ModelConfig& config) {
   const std::uint32_t hidden = config.hidden, queries = config.query_columns(), ffn = config.feed_forward;
   const auto matrix = [&](Role role, std::uint32_t l, std::uint64_t rows, std::uint64_t columns) {
-    expect_shape(table, table.find(role, l), 2, rows, columns);
+    expect_shape(table, table.find(role, l), {rows, columns});
   };
   const auto vector = [&](Role role, std::uint32_t l, std::uint64_t count) {
-    expect_shape(table, table.find(role, l), 1, 1, count);
+    expect_shape(table, table.find(role, l), {count});
   };
   matrix(Role::kEmbedding, 0, config.vocabulary, hidden);
   matrix(Role::kOutput, 0, config.vocabulary, hidden);

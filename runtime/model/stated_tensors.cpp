@@ -10,13 +10,9 @@ namespace {
 
 using Role = TensorRole;
 
-std::uint32_t layers_of(const JsonFields& json) {
-  return json.get_u32("num_hidden_layers");
-}
-
 // `key` is true exactly where the file has the tensors of `roles`.
-void check_flag(const TensorTable& table, const Architecture& architecture, const JsonFields& json,
-                std::string_view key, std::initializer_list<Role> roles) {
+void check_flag(const TensorTable& table, const Architecture& architecture, std::uint32_t layers,
+                const JsonFields& json, std::string_view key, std::initializer_list<Role> roles) {
   // Mistral's layers have no biases, whatever its file says.
   const bool stated = json.find_bool(key).value_or(false) && json.find_string("model_type") != "mistral";
   bool known = false;
@@ -24,7 +20,7 @@ void check_flag(const TensorTable& table, const Architecture& architecture, cons
     if (std::find(roles.begin(), roles.end(), row.role) == roles.end()) continue;
     known = true;
     if (row.required) continue;  // there whatever the flag says, as Qwen 2's are
-    for (std::uint32_t l = 0; l < layers_of(json); ++l) {
+    for (std::uint32_t l = 0; l < layers; ++l) {
       const bool found = table.find(row.role, l) != nullptr;
       if (found == stated) continue;
       json.refuse(key, fmt::format("is {}true, but tensor '{}' is {}", stated ? "" : "not ",
@@ -36,7 +32,7 @@ void check_flag(const TensorTable& table, const Architecture& architecture, cons
 
 }  // namespace
 
-void check_stated_tensors(const TensorTable& table, const Architecture& architecture) {
+void check_stated_tensors(const TensorTable& table, const Architecture& architecture, std::uint32_t layers) {
   const JsonFields json(table.file().config(), table.file().path().string() + "/config.json");
   if (const auto quantised = json.find_object("quantization_config")) {
     json.refuse(
@@ -44,9 +40,9 @@ void check_stated_tensors(const TensorTable& table, const Architecture& architec
         fmt::format("is set ('{}'): weights are read as F32, F16 and BF16; use the original model or a GGUF file",
                     escaped(quantised->find_string("quant_method").value_or("unnamed"), 40)));
   }
-  check_flag(table, architecture, json, "attention_bias",
+  check_flag(table, architecture, layers, json, "attention_bias",
              {Role::kQueryBias, Role::kKeyBias, Role::kValueBias, Role::kAttentionOutputBias});
-  check_flag(table, architecture, json, "mlp_bias", {Role::kGateBias, Role::kUpBias, Role::kDownBias});
+  check_flag(table, architecture, layers, json, "mlp_bias", {Role::kGateBias, Role::kUpBias, Role::kDownBias});
   if (json.find_bool("tie_word_embeddings") == false && table.find(Role::kOutput) == nullptr) {
     json.refuse("tie_word_embeddings", "is false, but tensor 'lm_head.weight' is missing");
   }

@@ -9,6 +9,6 @@ namespace regroup {
 
 // Of a Hugging Face directory: attention_bias, mlp_bias, tie_word_embeddings, quantization_config. Throws kBadModel
 // naming the field and the tensor.
-void check_stated_tensors(const TensorTable& table, const Architecture& architecture);
+void check_stated_tensors(const TensorTable& table, const Architecture& architecture, std::uint32_t layers);
 
 }  // namespace regroup

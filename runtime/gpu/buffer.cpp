@@ -4,6 +4,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/gpu/device.h"
+#include "runtime/gpu/huge_pages.h"
 
 namespace regroup {
 namespace {
@@ -102,6 +103,7 @@ Arena::Block& Arena::block_for(const VkMemoryRequirements& requirements) {
     check_result(REGROUP_VK(device_.faults(), MapMemory, device_.handle(), memory, 0, VK_WHOLE_SIZE, 0, &address),
                  "mapping device memory of " + name_);
     block->mapped = static_cast<std::byte*>(address);
+    if (device_.info().type == DeviceType::kCpu) advise_huge_pages(block->mapped, block->size);
   }
   allocated_bytes_ += block->size;
   device_.note_allocated(block->size);

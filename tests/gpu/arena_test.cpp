@@ -2,8 +2,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -126,6 +129,30 @@ TEST_F(ArenaTest, OffsetAlignmentFitsEveryBinding) {
   EXPECT_LE(alignment, 256u);  // the specification's ceiling
   EXPECT_EQ(alignment & (alignment - 1), 0u);
 }
+
+#ifdef __linux__
+// The flags of the mapping that holds an address, from /proc/self/smaps ("VmFlags: rd wr mr mw me ac hg").
+std::string mapping_flags(std::uintptr_t address) {
+  std::ifstream maps("/proc/self/smaps");
+  bool inside = false;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long long begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%llx-%llx ", &begin, &end) == 2) inside = begin <= address && address < end;
+    if (inside && line.starts_with("VmFlags:")) return line + " ";
+  }
+  return "";
+}
+
+TEST_F(ArenaTest, AsksForLargePagesOnCpuDrivers) {
+  if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) GTEST_SKIP() << "no transparent huge pages";
+  if (device().info().type != DeviceType::kCpu) GTEST_SKIP() << "not a CPU driver";
+  Arena arena(device(), MemoryUse::kDevice, "test");
+  const Buffer& weights = arena.buffer(16u << 20, "weights");
+  ASSERT_NE(weights.mapped(), nullptr);
+  const std::string flags = mapping_flags(reinterpret_cast<std::uintptr_t>(weights.mapped() + (8u << 20)));
+  EXPECT_NE(flags.find(" hg "), std::string::npos) << flags;
+}
+#endif
 
 }  // namespace
 }  // namespace regroup::test

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "cli/command.h"
+#include "converter/checkpoint/read_provenance.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
@@ -56,7 +57,15 @@ int info(const InfoOptions& options) {
     }
     cache.push_back(row);
   }
+  const std::optional<StatedSource> source = stated_source(file);
   if (options.json) {
+    Json converted;
+    if (source) {
+      converted = {{"source_name", source->name},
+                   {"source_checksum", source->checksum},
+                   {"method", source->method},
+                   {"calibration", source->calibration}};
+    }
     Json formats = Json::object();
     for (const auto& [name, bytes] : bytes_by_format) formats[std::string(name)] = bytes;
     print_json({{"path", file.path().string()},
@@ -80,6 +89,7 @@ int info(const InfoOptions& options) {
                 {"chat_template", tokenizer && !tokenizer->chat_template().empty()},
                 {"bytes_by_format", formats},
                 {"kv_bytes_per_token", cache},
+                {"converted", converted},
                 {"tensors", tensors}});
     return 0;
   }
@@ -110,6 +120,12 @@ int info(const InfoOptions& options) {
     std::printf("\n");
   }
   std::printf("  %zu tensors (--json lists them)\n", file.tensors().size());
+  if (source) {
+    std::printf("  converted by %s from %s%s\n", escaped(source->method).c_str(), escaped(source->name).c_str(),
+                source->calibration.empty() ? "" : (", calibrated on " + escaped(source->calibration)).c_str());
+    std::printf("  whose `split -b 4M --filter=sha256sum FILE | sha256sum` was %s\n",
+                escaped(source->checksum).c_str());
+  }
   return 0;
 }
 

@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Holds the place of the checksum while that is computed; of its length.
-constexpr std::string_view kPendingChecksum = "sha256 is not known yet, it takes its place here in a moment .. ";
+constexpr std::string_view kPendingChecksum = "checksum not known yet, it takes its place here in a moment ..  ";
 static_assert(kPendingChecksum.size() == 64);
 
 bool is_mergeless(const ConvertCheckpoint& job, std::uint32_t l) {
@@ -110,10 +110,10 @@ std::vector<LayerReport> lines_of(const ConvertCheckpoint& job) {
 }
 
 // Everything that the merged layers depend on.
-std::string state_key(const ConvertCheckpoint& job, const std::string& sha256) {
+std::string state_key(const ConvertCheckpoint& job, const std::string& source_checksum) {
   const nlohmann::ordered_json key{
       {"version", 3},
-      {"source_sha256", sha256},
+      {"source_checksum", source_checksum},
       {"groups", job.settings.groups},
       {"method", job.settings.method},
       {"grouping", job.settings.grouping == GroupingSearch::kMeasured ? "measured" : "contiguous"},
@@ -218,17 +218,17 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   const TensorTable table(job.source, job.outline.architecture->tensor_names(), config.layer_count());
   // Finished layers are known by the checksum; where there are none it is computed while the output is written.
   std::optional<BackgroundChecksum> background;
-  std::string sha256 = std::string(kPendingChecksum);
+  std::string source_checksum = std::string(kPendingChecksum);
   if (merges_while_writing(job)) {
     background.emplace(job.source);
   } else {
-    sha256 = checksum(job.source, job.progress, job.cancel);
+    source_checksum = checksum(job.source, job.progress, job.cancel);
   }
 
   report.layers = lines_of(job);
   std::optional<StateFolder> state, joint;
   if (!merges_while_writing(job)) {
-    state.emplace(job.target.string() + ".regroup-state", state_key(job, sha256));
+    state.emplace(job.target.string() + ".regroup-state", state_key(job, source_checksum));
     ConvertLayers layers{.file = job.source, .outline = job.outline, .settings = job.settings};
     std::optional<CalibrationText> text;
     if (job.make_text && merges_any_layer(job.outline, job.settings)) {
@@ -253,13 +253,13 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
     layers.cancel = job.cancel;
     convert_layers(layers);
     if (job.make_joint_text && merges_any_layer(job.outline, job.settings)) {
-      joint.emplace(state->path() / "joint", state_key(job, sha256));
+      joint.emplace(state->path() / "joint", state_key(job, source_checksum));
       if (auto note = refine_into(job, *state, *joint)) report.notes.push_back(std::move(*note));
     }
   }
 
   Provenance provenance{.source_name = job.source.path().filename().string(),
-                        .source_sha256 = sha256,
+                        .source_checksum = source_checksum,
                         .method = job.settings.method,
                         .seed = job.settings.seed,
                         .calibration = job.text_origin};

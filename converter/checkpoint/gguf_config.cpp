@@ -177,7 +177,7 @@ void add_provenance(GgufMetadata& metadata, const Provenance& from) {
     if (!value.empty()) metadata.set(key, value);
   };
   text("regroup.source.name", escaped(from.source_name));
-  text("regroup.source.sha256", from.source_sha256);
+  text("regroup.source.checksum", from.source_checksum);
   text("regroup.method", from.method);
   text("regroup.calibration", from.calibration);
   metadata.set("regroup.seed", from.seed);

@@ -221,7 +221,7 @@ Json provenance_json(const Provenance& from) {
   Json errors = Json::array();
   for (const auto& error : from.errors) errors.push_back(error ? Json(*error) : Json(nullptr));
   Json out{{"source_name", escaped(from.source_name)},
-           {"source_sha256", from.source_sha256},
+           {"source_checksum", from.source_checksum},
            {"method", from.method},
            {"seed", from.seed},
            {"source_groups", from.source_groups},

@@ -9,9 +9,9 @@
 namespace regroup {
 
 struct Provenance {
-  std::string source_name;    // file or folder name
-  std::string source_sha256;  // of the file, or of the weight files one after the other
-  std::string method;         // as asked for
+  std::string source_name;      // file or folder name
+  std::string source_checksum;  // see source_checksum.h
+  std::string method;           // as asked for
   std::uint64_t seed = 0;
   std::string calibration;  // what it was calibrated on, in words; empty: nothing
   // By layer.

@@ -57,47 +57,79 @@ bool has_sha_instructions() {
 }
 
 // The instructions keep the state as (a b e f) and (c d g h) and do two rounds at a time.
-__attribute__((target("sha,sse4.1,ssse3"))) void compress_with_instructions(State& state, const std::byte* data,
-                                                                            std::size_t blocks) {
-  const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
-  __m128i low = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data())), 0xb1);       // cdab
-  __m128i high = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data() + 4)), 0x1b);  // efgh
-  __m128i abef = _mm_alignr_epi8(low, high, 8);
-  __m128i cdgh = _mm_blend_epi16(high, low, 0xf0);
-  for (; blocks > 0; --blocks, data += 64) {
-    const __m128i abef_before = abef, cdgh_before = cdgh;
-    __m128i w[4];
-    for (int i = 0; i < 4; ++i) {
-      w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data + 16 * i)), big_endian);
-    }
-    for (int i = 0; i < 16; ++i) {
-      const __m128i now = w[i & 3];
-      __m128i sum = _mm_add_epi32(now, _mm_load_si128(reinterpret_cast<const __m128i*>(kRounds + 4 * i)));
-      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
-      sum = _mm_shuffle_epi32(sum, 0x0e);
-      abef = _mm_sha256rnds2_epu32(abef, cdgh, sum);
-      if (i < 12) {  // words 4 (i + 4) .. of the schedule take the place of words 4 i ..
-        __m128i next = _mm_sha256msg1_epu32(now, w[(i + 1) & 3]);
-        next = _mm_add_epi32(next, _mm_alignr_epi8(w[(i + 3) & 3], w[(i + 2) & 3], 4));
-        w[i & 3] = _mm_sha256msg2_epu32(next, w[(i + 3) & 3]);
-      }
-    }
-    abef = _mm_add_epi32(abef, abef_before);
-    cdgh = _mm_add_epi32(cdgh, cdgh_before);
-  }
-  low = _mm_shuffle_epi32(abef, 0x1b);   // feba
-  high = _mm_shuffle_epi32(cdgh, 0xb1);  // dchg
+struct Registers {
+  __m128i abef, cdgh;
+};
+
+__attribute__((target("sha,sse4.1,ssse3"))) inline Registers load(const State& state) {
+  const __m128i low = _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data())), 0xb1);  // cdab
+  const __m128i high =
+      _mm_shuffle_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(state.data() + 4)), 0x1b);  // efgh
+  return {_mm_alignr_epi8(low, high, 8), _mm_blend_epi16(high, low, 0xf0)};
+}
+
+__attribute__((target("sha,sse4.1,ssse3"))) inline void store(const Registers& from, State& state) {
+  const __m128i low = _mm_shuffle_epi32(from.abef, 0x1b);   // feba
+  const __m128i high = _mm_shuffle_epi32(from.cdgh, 0xb1);  // dchg
   _mm_storeu_si128(reinterpret_cast<__m128i*>(state.data()), _mm_blend_epi16(low, high, 0xf0));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(state.data() + 4), _mm_alignr_epi8(high, low, 8));
 }
+
+// Chains: how many digests go on side by side, each with data of its own.
+template <std::size_t Chains>
+__attribute__((target("sha,sse4.1,ssse3"))) void compress_with_instructions(const std::array<State*, Chains>& states,
+                                                                            std::array<const std::byte*, Chains> data,
+                                                                            std::size_t blocks) {
+  const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
+  Registers now[Chains];
+  for (std::size_t c = 0; c < Chains; ++c) now[c] = load(*states[c]);
+  for (; blocks > 0; --blocks) {
+    Registers before[Chains];
+    __m128i w[Chains][4];
+    for (std::size_t c = 0; c < Chains; ++c) {
+      before[c] = now[c];
+      for (int i = 0; i < 4; ++i) {
+        w[c][i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data[c] + 16 * i)), big_endian);
+      }
+      data[c] += 64;
+    }
+    // Unrolled, so that the words' indices are constants and the words stay in registers.
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) {
+      for (std::size_t c = 0; c < Chains; ++c) {
+        const __m128i word = w[c][i & 3];
+        __m128i sum = _mm_add_epi32(word, _mm_load_si128(reinterpret_cast<const __m128i*>(kRounds + 4 * i)));
+        now[c].cdgh = _mm_sha256rnds2_epu32(now[c].cdgh, now[c].abef, sum);
+        sum = _mm_shuffle_epi32(sum, 0x0e);
+        now[c].abef = _mm_sha256rnds2_epu32(now[c].abef, now[c].cdgh, sum);
+        if (i < 12) {  // words 4 (i + 4) .. of the schedule take the place of words 4 i ..
+          __m128i next = _mm_sha256msg1_epu32(word, w[c][(i + 1) & 3]);
+          next = _mm_add_epi32(next, _mm_alignr_epi8(w[c][(i + 3) & 3], w[c][(i + 2) & 3], 4));
+          w[c][i & 3] = _mm_sha256msg2_epu32(next, w[c][(i + 3) & 3]);
+        }
+      }
+    }
+    for (std::size_t c = 0; c < Chains; ++c) {
+      now[c].abef = _mm_add_epi32(now[c].abef, before[c].abef);
+      now[c].cdgh = _mm_add_epi32(now[c].cdgh, before[c].cdgh);
+    }
+  }
+  for (std::size_t c = 0; c < Chains; ++c) store(now[c], *states[c]);
+}
 #endif
 
-void compress(State& state, const std::byte* data, std::size_t blocks) {
+template <std::size_t Chains>
+void compress(const std::array<State*, Chains>& states, const std::array<const std::byte*, Chains>& data,
+              std::size_t blocks) {
 #if defined(__x86_64__)
   static const bool fast = has_sha_instructions();
-  if (fast) return compress_with_instructions(state, data, blocks);
+  if (fast) return compress_with_instructions<Chains>(states, data, blocks);
 #endif
-  compress_portable(state, data, blocks);
+  for (std::size_t c = 0; c < Chains; ++c) compress_portable(*states[c], data[c], blocks);
+}
+
+void compress(State& state, const std::byte* data, std::size_t blocks) {
+  compress<1>({&state}, {data}, blocks);
 }
 
 }  // namespace
@@ -121,6 +153,21 @@ void Sha256::add(std::span<const std::byte> bytes) {
   bytes = bytes.subspan(whole * block_.size());
   std::copy_n(bytes.data(), bytes.size(), block_.data());
   block_bytes_ = bytes.size();
+}
+
+void add_to_both(Sha256& first, std::span<const std::byte> first_bytes, Sha256& second,
+                 std::span<const std::byte> second_bytes) {
+  if (first.block_bytes_ == 0 && second.block_bytes_ == 0) {
+    const std::size_t whole = std::min(first_bytes.size(), second_bytes.size()) / first.block_.size();
+    compress<2>({&first.state_, &second.state_}, {first_bytes.data(), second_bytes.data()}, whole);
+    const std::size_t bytes = whole * first.block_.size();
+    first.total_bytes_ += bytes;
+    second.total_bytes_ += bytes;
+    first_bytes = first_bytes.subspan(bytes);
+    second_bytes = second_bytes.subspan(bytes);
+  }
+  first.add(first_bytes);
+  second.add(second_bytes);
 }
 
 std::string Sha256::finish() {

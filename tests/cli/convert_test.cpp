@@ -26,7 +26,16 @@ TEST_F(ConvertProgramTest, DocumentHasWhatOthersRead) {
   EXPECT_GT(json["layers"][1]["error"].get<double>(), 0.0);
   EXPECT_EQ(json["bytes_out"].get<std::uint64_t>(), std::filesystem::file_size(out));
   EXPECT_EQ(json["kv_bytes_per_token"].get<std::uint64_t>() * 2, json["kv_bytes_per_token_before"]);
-  EXPECT_EQ(document({"info", out})["kv_heads"], (std::vector<int>{1, 1}));
+  const auto info = document({"info", out});
+  EXPECT_EQ(info["kv_heads"], (std::vector<int>{1, 1}));
+  EXPECT_EQ(info["converted"]["source_name"], "model.gguf");
+  EXPECT_EQ(info["converted"]["method"], "mean");
+  EXPECT_EQ(info["converted"]["source_checksum"].get<std::string>().size(), 64u);
+  EXPECT_NE(run({"info", out}).out.find("converted by mean from model.gguf"), std::string::npos);
+  EXPECT_TRUE(document({"info", checkpoint("gguf-llama-f32/model.gguf")})["converted"].is_null());
+  const std::string folder = file("out").string();
+  document({"convert", "-i", out, "-o", folder, "--groups", "1", "--method", "first"});
+  EXPECT_EQ(document({"info", folder})["converted"]["source_name"], "mean.gguf");
 }
 
 TEST_F(ConvertProgramTest, MistakesAreUsageErrors) {

@@ -245,14 +245,14 @@ TEST(ConvertCheckpointTest, ProvenanceIsWritten) {
   const GgufMetadata& keys = out.metadata();
   EXPECT_EQ(keys.get_string("regroup.source.name"), "model.gguf");
   const ModelFile source = ModelFile::open(checkpoint("gguf-llama-f32/model.gguf"));
-  EXPECT_EQ(keys.get_string("regroup.source.sha256"), checksum(source));
+  EXPECT_EQ(keys.get_string("regroup.source.checksum"), checksum(source));
   EXPECT_EQ(keys.get_string("regroup.method"), "mean");
   EXPECT_EQ(keys.get_u32s("regroup.groups"), (std::vector<std::uint32_t>{1, 1}));
   EXPECT_EQ(keys.get_strings("regroup.members")[0], "0,1");
   convert(checkpoint("llama-gqa-9-3"), folder.path() / "out", {.groups = 1});
   const ModelFile directory = ModelFile::open(folder.path() / "out");
   EXPECT_EQ(directory.config().at("regroup").at("method"), "mean");
-  EXPECT_EQ(directory.config().at("regroup").at("source_sha256"),
+  EXPECT_EQ(directory.config().at("regroup").at("source_checksum"),
             checksum(ModelFile::open(checkpoint("llama-gqa-9-3"))));
   EXPECT_EQ(directory.config().at("num_key_value_heads"), 1);
 }

@@ -37,5 +37,23 @@ TEST(Sha256Test, CutsDoNotMatter) {
   }
 }
 
+TEST(Sha256Test, TwoAtOnceAreThoseOfEach) {
+  std::string text;
+  for (int i = 0; i < 3000; ++i) text += static_cast<char>(i * 11 + i / 256);
+  const std::string_view all = text;
+  for (const std::size_t first : {0, 1, 63, 64, 65, 640, 1500}) {
+    for (const std::size_t second : {0, 64, 100, 639, 1500}) {
+      for (const std::size_t begun : {0, 5}) {  // bytes that the first one has before
+        Sha256 a, b;
+        a.add(std::as_bytes(std::span(all.substr(0, begun))));
+        add_to_both(a, std::as_bytes(std::span(all.substr(begun, first))), b,
+                    std::as_bytes(std::span(all.substr(1500, second))));
+        EXPECT_EQ(a.finish(), digest(all.substr(0, begun + first), 3000)) << first << " " << second;
+        EXPECT_EQ(b.finish(), digest(all.substr(1500, second), 3000)) << first << " " << second;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace regroup::test

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building and running regroup needs, on Debian 12 and newer or Ubuntu 24.04 and newer, as root or with sudo, asking nothing.
-# usage: tools/install_dependencies.sh [--tests | --fuzz | --window]
+# usage: tools/install_dependencies.sh [--tests] [--fuzz] [--window]
 #   --tests  also what the tests need: GoogleTest, the validation layers, and SwiftShader, the second Vulkan driver, out of Debian's Chromium
 #   --fuzz   also what tools/fuzz.sh needs: Clang with its sanitizers and libFuzzer
 #   --window also what tools/drive_window.sh and tools/check_window.sh need: a virtual display, its keys, a window manager
@@ -20,13 +20,14 @@ fail() { say "$*"; exit 1; }
 
 wanted=$build
 with_tests=no
-case "${1:-}" in
-  "") ;;
-  --tests) with_tests=yes; wanted="$build $tests" ;;
-  --fuzz) wanted="$build $fuzz" ;;
-  --window) wanted="$build $window" ;;
-  *) echo "usage: tools/install_dependencies.sh [--tests | --fuzz | --window]" >&2; exit 2 ;;
-esac
+for option in "$@"; do
+  case "$option" in
+    --tests) with_tests=yes; wanted="$wanted $tests" ;;
+    --fuzz) wanted="$wanted $fuzz" ;;
+    --window) wanted="$wanted $window" ;;
+    *) echo "usage: tools/install_dependencies.sh [--tests] [--fuzz] [--window]" >&2; exit 2 ;;
+  esac
+done
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   fail "knows only Debian and Ubuntu; elsewhere install by hand, then run the rest of the command: a C++20 compiler, CMake 3.24, Ninja," \

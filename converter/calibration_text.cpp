@@ -102,6 +102,21 @@ CalibrationText calibration_from_text(const Tokenizer& tokenizer, const ModelCon
   return out;
 }
 
+std::uint32_t first_token(const ModelFile& file, const Tokenizer* tokenizer) {
+  if (tokenizer != nullptr) {
+    if (tokenizer->adds_bos() && tokenizer->bos()) return *tokenizer->bos();
+    for (const char* name : {"<|endoftext|>", "<|end_of_text|>", "</s>"}) {
+      if (const auto id = tokenizer->find(name)) return *id;
+    }
+    return tokenizer->bos().value_or(tokenizer->eos().value_or(0));
+  }
+  if (file.kind() == ModelFileKind::kHuggingFace) {
+    const auto id = file.config().find("bos_token_id");
+    if (id != file.config().end() && id->is_number_unsigned()) return id->get<std::uint32_t>();
+  }
+  return 0;
+}
+
 CalibrationText calibration_sampled(const Model& model, std::uint32_t first_token, const CalibrationSize& size,
                                     std::uint64_t seed, const Progress& progress, const CancelFlag* cancel) {
   CalibrationText out = size.shape(model.config());

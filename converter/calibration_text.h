@@ -49,8 +49,12 @@ std::optional<std::string> cut_remark(const CalibrationSize& size);
 CalibrationText calibration_from_text(const Tokenizer& tokenizer, const ModelConfig& config, std::string_view text,
                                       const CalibrationSize& size);
 
-// Text that the model writes itself at temperature 1 without filters, from BOS (without one: from its end-of-text
-// token, without either: from token 0). The same seed gives the same tokens on the same device.
+// What a model's own texts begin with: BOS where the tokenizer puts it there, else the token that ends a document (or
+// BOS); without a tokenizer (null) what a Hugging Face directory names, else token 0.
+std::uint32_t first_token(const ModelFile& file, const Tokenizer* tokenizer);
+
+// Text that the model writes itself at temperature 1 without filters, from `first_token`. The same seed gives the same
+// tokens on the same device.
 CalibrationText calibration_sampled(const Model& model, std::uint32_t first_token, const CalibrationSize& size,
                                     std::uint64_t seed, const Progress& progress = {},
                                     const CancelFlag* cancel = nullptr);

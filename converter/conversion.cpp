@@ -32,12 +32,10 @@ ModelFileKind kind_of(const std::string& output) {
   return output.ends_with(".gguf") ? ModelFileKind::kGguf : ModelFileKind::kHuggingFace;
 }
 
-// Measured groups matter where nothing is fitted afterwards, and their search is quick only for small layers.
 GroupingSearch search_for(const Conversion& conversion, const ModelConfig& config) {
   if (conversion.grouping == "contiguous") return GroupingSearch::kContiguous;
-  const bool can = needs_calibration(conversion.method);
   if (conversion.grouping == "measured") {
-    if (!can) {
+    if (!needs_calibration(conversion.method)) {
       throw_error(ErrorCode::kUsage,
                   "--grouping measured: {} uses no calibration text to measure on; choose svd, fit, "
                   "refine or auto",
@@ -49,28 +47,8 @@ GroupingSearch search_for(const Conversion& conversion, const ModelConfig& confi
     throw_error(ErrorCode::kUsage, "--grouping {}: unknown; choose contiguous, measured or auto",
                 escaped(conversion.grouping));
   }
-  return can && config.most_kv_heads() <= 16 && config.hidden <= 2048 ? GroupingSearch::kMeasured
-                                                                      : GroupingSearch::kContiguous;
+  return default_search(conversion.method, config);
 }
-
-// What a model's own texts begin with.
-std::uint32_t first_token(const ModelFile& file, const std::optional<Tokenizer>& tokenizer) {
-  if (tokenizer) {
-    if (tokenizer->adds_bos() && tokenizer->bos()) return *tokenizer->bos();
-    for (const char* name : {"<|endoftext|>", "<|end_of_text|>", "</s>"}) {
-      if (const auto id = tokenizer->find(name)) return *id;
-    }
-    return tokenizer->bos().value_or(tokenizer->eos().value_or(0));
-  }
-  if (file.kind() == ModelFileKind::kHuggingFace) {
-    const auto id = file.config().find("bos_token_id");
-    if (id != file.config().end() && id->is_number_unsigned()) return id->get<std::uint32_t>();
-  }
-  return 0;
-}
-
-// Sampled sequences have seeds from the conversion's on: another text's are far from them.
-constexpr std::uint64_t kOtherText = std::uint64_t{1} << 32;
 
 struct Calibration {
   std::function<CalibrationText()> make_text;
@@ -107,8 +85,8 @@ Calibration calibration_for(const Conversion& conversion, const ModelFile& file,
   const auto sample = [&conversion, &file, &outline, &opened, size, seed] {
     const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
     const auto model = Model::load(*opened.device, opened.profile, file, conversion.progress, conversion.cancel);
-    return calibration_sampled(*model, first_token(file, tokenizer), size, seed, conversion.progress,
-                               conversion.cancel);
+    return calibration_sampled(*model, first_token(file, tokenizer ? &*tokenizer : nullptr), size, seed,
+                               conversion.progress, conversion.cancel);
   };
   return {sample, fmt::format("sampled from the model itself with seed {}, {}", seed, cut)};
 }
@@ -177,7 +155,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
       if (refines_jointly(file, outline, job.settings)) {
         const Calibration joint =
             calibration_for(conversion, file, outline, opened, joint_size(config, job.settings, conversion.size),
-                            conversion.seed + kOtherText);
+                            joint_seed(conversion.seed));
         job.make_joint_text = joint.make_text;
         job.text_origin += "; for all layers together " + joint.origin;
       }

@@ -28,6 +28,11 @@ AttentionLayer shape_of(const TensorTable& table, const ModelConfig& config, std
 
 }  // namespace
 
+GroupingSearch default_search(const std::string& method, const ModelConfig& config) {
+  const bool quick = config.most_kv_heads() <= 16 && config.hidden <= 2048;
+  return needs_calibration(method) && quick ? GroupingSearch::kMeasured : GroupingSearch::kContiguous;
+}
+
 bool merges_any_layer(const ModelOutline& outline, const MergeSettings& settings) {
   for (std::uint32_t l = 0; l < outline.config.layer_count(); ++l) {
     if (settings.groups[l] != outline.config.layers[l].kv_heads) return true;

@@ -48,6 +48,10 @@ bool needs_calibration(const std::string& method);
 // Whether `method` ("auto" included) fits weights to that text.
 bool fits_weights(const std::string& method);
 
+// Where the user does not choose: measured groups matter where nothing is fitted afterwards, and their search is quick
+// only for small layers.
+GroupingSearch default_search(const std::string& method, const ModelConfig& config);
+
 // Whether any layer is to have fewer groups than it has.
 bool merges_any_layer(const ModelOutline& outline, const MergeSettings& settings);
 

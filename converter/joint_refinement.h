@@ -35,6 +35,12 @@ struct JointOutcome {
 // Whether `auto` goes on to it after `settings`' layers.
 bool refines_jointly(const ModelFile& file, const ModelOutline& outline, const MergeSettings& settings);
 
+// Of the text for it, sampled sequences having seeds from a text's own on: far from those that the layers one by one
+// were fitted to.
+constexpr std::uint64_t joint_seed(std::uint64_t seed) {
+  return seed + (std::uint64_t{1} << 32);
+}
+
 // How much text it takes to see every token once, and what judges; `asked`: where the user chose, that stays.
 CalibrationSize joint_size(const ModelConfig& config, const MergeSettings& settings, CalibrationSize asked);
 

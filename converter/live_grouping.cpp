@@ -6,6 +6,7 @@
 #include "converter/budget.h"
 #include "converter/convert_checkpoint.h"
 #include "converter/grouping_file.h"
+#include "converter/joint_refinement.h"
 #include "converter/measure_damage.h"
 #include "converter/merge.h"
 #include "converter/source_checksum.h"
@@ -18,7 +19,7 @@ namespace regroup {
 namespace {
 
 // Raised when methods change what they make of the same input.
-constexpr int kRecipe = 3;
+constexpr int kRecipe = 4;
 
 // By which measure_damage judges layers; it needs calibration.
 constexpr std::string_view kBudgetMethod = "svd";
@@ -52,12 +53,8 @@ WeightFormat stored_format(const Model& model) {
   return model.layer(0).query.matrix.format == WeightFormat::kF32 ? WeightFormat::kF32 : WeightFormat::kF16;
 }
 
-CalibrationText calibration_for(const LiveGrouping& job) {
+CalibrationText calibration_for(const LiveGrouping& job, const CalibrationSize& size, std::uint64_t seed) {
   const ModelConfig& config = job.outline.config;
-  CalibrationSize size = job.calibration;
-  size.fits_weights = fits_weights(job.settings.method);
-  size.most_tokens = most_calibration_tokens(job.model.device(), config);
-  if (const auto remark = cut_remark(size); remark && job.remark) job.remark(*remark);
   if (job.calibration_text) {
     if (job.tokenizer == nullptr) {
       throw_error(ErrorCode::kUsage, "{} has no tokenizer, so that no text can be used for calibration",
@@ -65,9 +62,16 @@ CalibrationText calibration_for(const LiveGrouping& job) {
     }
     return calibration_from_text(*job.tokenizer, config, *job.calibration_text, size);
   }
-  std::uint32_t first = 0;
-  if (job.tokenizer != nullptr) first = job.tokenizer->bos().value_or(job.tokenizer->eos().value_or(0));
-  return calibration_sampled(job.model, first, size, job.settings.seed, job.progress, job.cancel);
+  return calibration_sampled(job.model, first_token(job.file, job.tokenizer), size, seed, job.progress, job.cancel);
+}
+
+// For the layers one by one.
+CalibrationText layer_text(const LiveGrouping& job) {
+  CalibrationSize size = job.calibration;
+  size.fits_weights = fits_weights(job.settings.method);
+  size.most_tokens = most_calibration_tokens(job.model.device(), job.outline.config);
+  if (const auto remark = cut_remark(size); remark && job.remark) job.remark(*remark);
+  return calibration_for(job, size, job.settings.seed);
 }
 
 // What an earlier run planned, if it is there and fits the model; at most a few numbers per layer are read.
@@ -160,7 +164,7 @@ std::vector<std::uint32_t> groups_for_budget(const LiveGrouping& job, std::uint6
   if (!job.cache_folder.empty()) {
     if (auto kept = kept_groups(job, path)) return *kept;
   }
-  const CalibrationText text = calibration_for(named);
+  const CalibrationText text = layer_text(named);
   const auto options = measure_damage({.file = job.file,
                                        .outline = job.outline,
                                        .text = text,
@@ -207,10 +211,18 @@ std::unique_ptr<Grouping> make_live_grouping(const LiveGrouping& job) {
         fmt::format("merging {} layers by {}; the result is kept for the next time", merged_layers, settings.method));
   }
   std::optional<CalibrationText> text;
-  if (needs_calibration(settings.method)) text = calibration_for(job);
+  if (needs_calibration(settings.method)) text = layer_text(job);
   auto grouping = own_grouping(job);
   const WeightFormat format = stored_format(job.model);
   CacheWriter writer(job, path, key, format, merged_layers);
+  const auto keep = [&](const MergedLayer& layer) {
+    if (!layer.is_merged()) return;
+    const StoredLayer stored = store_layer(layer, format);
+    grouping->replace(layer.layer, stored.projections());
+    writer.add(stored);
+  };
+  const bool refines = refines_jointly(job.file, job.outline, settings);
+  std::vector<MergedLayer> layers;  // where they are refined together: all of them
   convert_layers({.file = job.file,
                   .outline = job.outline,
                   .settings = settings,
@@ -219,13 +231,28 @@ std::unique_ptr<Grouping> make_live_grouping(const LiveGrouping& job) {
                   .profile = job.model.profile(),
                   .sink =
                       [&](const MergedLayer& layer) {
-                        if (!layer.is_merged()) return;
-                        const StoredLayer stored = store_layer(layer, format);
-                        grouping->replace(layer.layer, stored.projections());
-                        writer.add(stored);
+                        if (refines) {
+                          layers.push_back(layer);
+                        } else {
+                          keep(layer);
+                        }
                       },
                   .progress = job.progress,
                   .cancel = job.cancel});
+  if (refines) {
+    const CalibrationText joint =
+        calibration_for(job, joint_size(config, settings, job.calibration), joint_seed(settings.seed));
+    refine_jointly({.device = job.model.device(),
+                    .profile = job.model.profile(),
+                    .file = job.file,
+                    .outline = job.outline,
+                    .text = joint,
+                    .seed = settings.seed,
+                    .progress = job.progress,
+                    .cancel = job.cancel},
+                   layers);
+    for (const MergedLayer& layer : layers) keep(layer);
+  }
   writer.finish();
   return grouping;
 }

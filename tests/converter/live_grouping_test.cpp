@@ -6,6 +6,7 @@
 #include <fstream>
 #include <set>
 
+#include "converter/conversion.h"
 #include "converter/merge.h"
 #include "runtime/core/error.h"
 #include "tests/decode/loaded_model.h"
@@ -132,6 +133,37 @@ TEST_F(LiveGroupingDeviceTest, AFolderThatCannotBeWrittenCostsARemark) {
   LiveGrouping nowhere = job("mean-norm", 2);
   nowhere.cache_folder.clear();
   EXPECT_EQ(logits(*make_live_grouping(nowhere)), logits(*grouping));
+}
+
+// `auto` refines layers together where convert would; both know the same text, so that they come to the same weights.
+TEST_F(LiveGroupingDeviceTest, IsWhatConvertWrites) {
+  LiveGrouping live = job("auto", 2);
+  live.settings.grouping = default_search("auto", outline_.config);
+  live.calibration.tokens = 512;
+  const auto grouping = make_live_grouping(live);
+  Conversion conversion;
+  conversion.input = loaded_->file.path();
+  conversion.output = folder_ / "converted";
+  conversion.groups = "2";
+  conversion.method = "auto";
+  conversion.type = "f32";
+  conversion.size.tokens = 512;
+  conversion.without_tokenizer = true;
+  conversion.open_device = [&](const ModelFile&) {
+    return ConversionDevice{.device = &device(), .profile = kernel_profile(device())};
+  };
+  run_conversion(conversion);
+  const LoadedModel written = load_model(device(), kernel_profile(device()), conversion.output);
+  const Grouping whole(*written.model, GroupPlan::identity(written.model->config()));
+  Session session(*written.model, whole, {.context = 32, .cache_type = CacheType::kF32});
+  const auto expected = logits_of(session, {3, 17, 42, 8, 91, 17, 60, 5, 33});
+  const auto found = logits(*grouping);
+  double largest = 0, difference = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    largest = std::max(largest, std::fabs(double{expected[i]}));
+    difference = std::max(difference, std::fabs(double{expected[i]} - double{found[i]}));
+  }
+  EXPECT_LT(difference, 1e-5 * largest);
 }
 
 TEST_F(LiveGroupingDeviceTest, AllHeadsAreTheModelItself) {

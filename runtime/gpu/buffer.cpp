@@ -32,7 +32,8 @@ VkBufferView Buffer::texel_view(BindingKind kind, std::uint64_t offset, std::uin
   return view.get();
 }
 
-Arena::Arena(Device& device, MemoryUse use, std::string name) : device_(device), use_(use), name_(std::move(name)) {}
+Arena::Arena(Device& device, MemoryUse use, std::string name, Filling filling)
+    : device_(device), use_(use), filling_(filling), name_(std::move(name)) {}
 
 Arena::~Arena() {
   device_.note_freed(allocated_bytes_);
@@ -103,7 +104,9 @@ Arena::Block& Arena::block_for(const VkMemoryRequirements& requirements) {
     check_result(REGROUP_VK(device_.faults(), MapMemory, device_.handle(), memory, 0, VK_WHOLE_SIZE, 0, &address),
                  "mapping device memory of " + name_);
     block->mapped = static_cast<std::byte*>(address);
-    if (device_.info().type == DeviceType::kCpu) advise_huge_pages(block->mapped, block->size);
+    if (filling_ == Filling::kWhole && device_.info().type == DeviceType::kCpu) {
+      advise_huge_pages(block->mapped, block->size);
+    }
   }
   allocated_bytes_ += block->size;
   device_.note_allocated(block->size);

@@ -27,6 +27,12 @@ enum class MemoryUse {
   kReadback,  // written by the device, read by the host; always mapped, cached where offered
 };
 
+// How its buffers are used.
+enum class Filling {
+  kWhole,    // all of it soon: CPU drivers get large pages
+  kGradual,  // from the front, perhaps never to the end: pages that nothing touches take no memory there
+};
+
 // A buffer bound to arena memory, usable as storage buffer, uniform texel buffer and transfer source or target. Not
 // copyable; its Arena owns it.
 class Buffer {
@@ -70,7 +76,7 @@ struct BufferView {
 // keep their address.
 class Arena {
  public:
-  Arena(Device& device, MemoryUse use, std::string name);
+  Arena(Device& device, MemoryUse use, std::string name, Filling filling = Filling::kWhole);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -96,6 +102,7 @@ class Arena {
 
   Device& device_;
   MemoryUse use_;
+  Filling filling_;
   std::string name_;
   std::uint64_t allocated_bytes_ = 0;
   std::uint64_t requested_bytes_ = 0;

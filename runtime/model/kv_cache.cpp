@@ -27,7 +27,7 @@ void check_cache_type(const ModelConfig& config, CacheType type) {
 
 KvCache::KvCache(Device& device, const ModelConfig& config, const std::vector<std::uint32_t>& groups, CacheType type,
                  std::uint32_t positions, std::uint32_t sequences)
-    : arena_(device, MemoryUse::kDevice, "KV cache"),
+    : arena_(device, MemoryUse::kDevice, "KV cache", Filling::kGradual),
       type_(type),
       capacity_((positions + kPositionStep - 1) / kPositionStep * kPositionStep),
       sequences_(sequences) {

@@ -146,11 +146,13 @@ std::string mapping_flags(std::uintptr_t address) {
 TEST_F(ArenaTest, AsksForLargePagesOnCpuDrivers) {
   if (!std::filesystem::exists("/sys/kernel/mm/transparent_hugepage")) GTEST_SKIP() << "no transparent huge pages";
   if (device().info().type != DeviceType::kCpu) GTEST_SKIP() << "not a CPU driver";
-  Arena arena(device(), MemoryUse::kDevice, "test");
-  const Buffer& weights = arena.buffer(16u << 20, "weights");
-  ASSERT_NE(weights.mapped(), nullptr);
-  const std::string flags = mapping_flags(reinterpret_cast<std::uintptr_t>(weights.mapped() + (8u << 20)));
-  EXPECT_NE(flags.find(" hg "), std::string::npos) << flags;
+  for (const Filling filling : {Filling::kWhole, Filling::kGradual}) {
+    Arena arena(device(), MemoryUse::kDevice, "test", filling);
+    const Buffer& buffer = arena.buffer(16u << 20, "buffer");
+    ASSERT_NE(buffer.mapped(), nullptr);
+    const std::string flags = mapping_flags(reinterpret_cast<std::uintptr_t>(buffer.mapped() + (8u << 20)));
+    EXPECT_EQ(flags.find(" hg ") != std::string::npos, filling == Filling::kWhole) << flags;
+  }
 }
 #endif
 

@@ -1,6 +1,6 @@
 # Installs a build into an empty prefix, moves the prefix, and uses what is there as somebody else would: the C example in a folder
 # of its own by find_package, and the programs from another directory.
-# cmake -D BUILD=<build folder> -D SOURCE=<checkout> -D WORK=<scratch folder> -P check_package.cmake
+# cmake -D BUILD=<build folder> -D SOURCE=<checkout> -D WORK=<scratch folder> -D GENERATOR=<of the build> -P check_package.cmake
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK}/example ${WORK}/elsewhere)
 set(prefix ${WORK}/moved)
@@ -18,7 +18,7 @@ run("install" unused ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/instal
 file(RENAME ${WORK}/installed ${prefix})
 
 file(COPY ${SOURCE}/examples/decode.c ${SOURCE}/examples/CMakeLists.txt DESTINATION ${WORK}/example)
-run("configure the example" unused ${CMAKE_COMMAND} -S ${WORK}/example -B ${WORK}/example/build -DCMAKE_PREFIX_PATH=${prefix}
+run("configure the example" unused ${CMAKE_COMMAND} -G ${GENERATOR} -S ${WORK}/example -B ${WORK}/example/build -DCMAKE_PREFIX_PATH=${prefix}
     -DCMAKE_BUILD_TYPE=Release "-DCMAKE_C_FLAGS=-std=c99 -Wall -Wextra -Wpedantic -Werror ${EXTRA_C_FLAGS}")
 run("build the example" unused ${CMAKE_COMMAND} --build ${WORK}/example/build)
 

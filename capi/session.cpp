@@ -164,7 +164,6 @@ regroup_status regroup_session_regroup(regroup_session* session, const char* gro
     LiveGrouping job{.file = opened.file, .outline = opened.outline, .model = *opened.model};
     job.tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr;
     job.settings.method = method == nullptr ? "mean" : method;
-    job.settings.grouping = default_search(job.settings.method, opened.outline.config);
     job.cache_folder = opened.opened.cache_folder;
     job.progress = progress_to(progress, session->cancel);
     job.cancel = &session->cancel;

@@ -21,7 +21,6 @@ LiveGrouping live_grouping(const OpenModel& opened, const GroupsChoice& choice,
                    .cache_folder = cache_directory(),
                    .progress = progress_on_stderr(quiet),
                    .cancel = &interrupt_flag()};
-  job.settings.grouping = default_search(choice.method, opened.outline.config);
   if (is_instant(choice.method)) job.settings.seed = choice.seed;
   if (!choice.calibrate.empty()) job.calibration_text = read_text_file(choice.calibrate);
   job.calibration.tokens = choice.calibration_tokens;

@@ -32,7 +32,7 @@ ModelFileKind kind_of(const std::string& output) {
   return output.ends_with(".gguf") ? ModelFileKind::kGguf : ModelFileKind::kHuggingFace;
 }
 
-GroupingSearch search_for(const Conversion& conversion, const ModelConfig& config) {
+std::optional<GroupingSearch> search_for(const Conversion& conversion) {
   if (conversion.grouping == "contiguous") return GroupingSearch::kContiguous;
   if (conversion.grouping == "measured") {
     if (!needs_calibration(conversion.method)) {
@@ -47,7 +47,7 @@ GroupingSearch search_for(const Conversion& conversion, const ModelConfig& confi
     throw_error(ErrorCode::kUsage, "--grouping {}: unknown; choose contiguous, measured or auto",
                 escaped(conversion.grouping));
   }
-  return default_search(conversion.method, config);
+  return std::nullopt;
 }
 
 struct Calibration {
@@ -119,7 +119,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
   ConvertCheckpoint job{.source = file, .outline = outline};
   job.settings.method = conversion.method;
   job.settings.seed = conversion.seed;
-  job.settings.grouping = search_for(conversion, config);
+  job.settings.grouping = search_for(conversion);
   for (const LayerConfig& layer : config.layers) job.settings.groups.push_back(layer.kv_heads);
   if (budget) {
     check_budget(config, *budget);

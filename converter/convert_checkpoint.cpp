@@ -34,7 +34,8 @@ bool is_mergeless(const ConvertCheckpoint& job, std::uint32_t l) {
 
 // A method that merges from the weights alone can merge while writing.
 bool merges_while_writing(const ConvertCheckpoint& job) {
-  return !needs_calibration(job.settings.method) && job.settings.grouping == GroupingSearch::kContiguous;
+  return !needs_calibration(job.settings.method) &&
+         search_of(job.settings, job.outline.config) == GroupingSearch::kContiguous;
 }
 
 std::vector<LayerChange> changes_of(const ConvertCheckpoint& job) {
@@ -116,7 +117,8 @@ std::string state_key(const ConvertCheckpoint& job, const std::string& source_ch
       {"source_checksum", source_checksum},
       {"groups", job.settings.groups},
       {"method", job.settings.method},
-      {"grouping", job.settings.grouping == GroupingSearch::kMeasured ? "measured" : "contiguous"},
+      {"grouping",
+       search_of(job.settings, job.outline.config) == GroupingSearch::kMeasured ? "measured" : "contiguous"},
       {"seed", job.settings.seed},
       {"calibration", job.text_origin}};
   return key.dump();

@@ -28,9 +28,10 @@ AttentionLayer shape_of(const TensorTable& table, const ModelConfig& config, std
 
 }  // namespace
 
-GroupingSearch default_search(const std::string& method, const ModelConfig& config) {
+GroupingSearch search_of(const MergeSettings& settings, const ModelConfig& config) {
+  if (settings.grouping) return *settings.grouping;
   const bool quick = config.most_kv_heads() <= 16 && config.hidden <= 2048;
-  return needs_calibration(method) && quick ? GroupingSearch::kMeasured : GroupingSearch::kContiguous;
+  return needs_calibration(settings.method) && quick ? GroupingSearch::kMeasured : GroupingSearch::kContiguous;
 }
 
 bool merges_any_layer(const ModelOutline& outline, const MergeSettings& settings) {
@@ -203,7 +204,7 @@ class Walk {
 
   HeadGroups groups_for(std::uint32_t l, const AttentionLayer& source, const LayerStatistics& statistics) {
     const std::uint32_t groups = job_.settings.groups[l];
-    if (job_.settings.grouping == GroupingSearch::kContiguous || groups == 1) return contiguous(l);
+    if (search_of(job_.settings, config_) == GroupingSearch::kContiguous || groups == 1) return contiguous(l);
     const RopeConfig& rope = config_.layers[l].local_rope ? config_.local_rope : config_.rope;
     const std::vector<float> table = make_rope_table(rope, config_.rotary_dims, job_.text->sequence_length);
     std::vector<Eigen::MatrixXd> inputs;

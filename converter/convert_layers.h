@@ -26,7 +26,7 @@ enum class GroupingSearch {
 struct MergeSettings {
   std::string method = "auto";        // a row of merges.def, or "auto": the best valid one by held-out error, per layer
   std::vector<std::uint32_t> groups;  // one per layer, each a divisor of the layer's KV heads
-  GroupingSearch grouping = GroupingSearch::kContiguous;
+  std::optional<GroupingSearch> grouping = {};  // none: what search_of() takes then
   std::uint64_t seed = 0;
 };
 
@@ -48,9 +48,9 @@ bool needs_calibration(const std::string& method);
 // Whether `method` ("auto" included) fits weights to that text.
 bool fits_weights(const std::string& method);
 
-// Where the user does not choose: measured groups matter where nothing is fitted afterwards, and their search is quick
-// only for small layers.
-GroupingSearch default_search(const std::string& method, const ModelConfig& config);
+// How groups are found: as chosen, or else measured where there is text to measure on and the layers are small enough
+// for a quick search.
+GroupingSearch search_of(const MergeSettings& settings, const ModelConfig& config);
 
 // Whether any layer is to have fewer groups than it has.
 bool merges_any_layer(const ModelOutline& outline, const MergeSettings& settings);

@@ -35,7 +35,7 @@ std::string key_of(const LiveGrouping& job) {
   const MergeSettings& s = job.settings;
   std::string text = fmt::format("recipe {}\nmodel {}\nmethod {}\ngroups {}\ngrouping {}\nseed {}\n", kRecipe,
                                  checksum(job.file, job.progress, job.cancel), s.method, fmt::join(s.groups, ","),
-                                 static_cast<int>(s.grouping), s.seed);
+                                 static_cast<int>(search_of(s, job.outline.config)), s.seed);
   if (needs_calibration(s.method)) {
     text += fmt::format("calibration {} of {} held out {} from {}\n", job.calibration.tokens,
                         job.calibration.sequence_length, job.calibration.held_out_share,

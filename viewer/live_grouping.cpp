@@ -48,7 +48,6 @@ std::unique_ptr<Grouping> make_grouping(const OpenedModel& opened, const Groupin
                    .remark = request.remark,
                    .progress = request.progress,
                    .cancel = request.cancel};
-  job.settings.grouping = default_search(request.method, opened.config());
   // Calibrated methods keep the seed of the command line, so that both find the same file.
   if (is_instant(request.method)) job.settings.seed = request.seed;
   return make_live_grouping(job);

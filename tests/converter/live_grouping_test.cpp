@@ -138,7 +138,6 @@ TEST_F(LiveGroupingDeviceTest, AFolderThatCannotBeWrittenCostsARemark) {
 // `auto` refines layers together where convert would; both know the same text, so that they come to the same weights.
 TEST_F(LiveGroupingDeviceTest, IsWhatConvertWrites) {
   LiveGrouping live = job("auto", 2);
-  live.settings.grouping = default_search("auto", outline_.config);
   live.calibration.tokens = 512;
   const auto grouping = make_live_grouping(live);
   Conversion conversion;

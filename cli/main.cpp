@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/driver_environment.h"
 #include "cli/memory_reserve.h"
 #include "cli/nearest.h"
 #include "cli/option_pages.h"
@@ -114,6 +115,7 @@ int check_output(int code) {
 
 int main(int argc, char** argv) {
   regroup::keep_memory_reserve("regroup");
+  regroup::prepare_driver_environment();
   try {
     return check_output(run(argc, argv));
   } catch (const regroup::Error& error) {

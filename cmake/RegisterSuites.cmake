@@ -5,8 +5,8 @@
 #   REGROUP_SUPPRESSIONS (the folder with what sanitizers shall not report).
 
 # The matrix (ctest -L matrix): suites that together use every kind of kernel and decode recorded text run on each driver with all features
-# and under the minimum of them, and on lavapipe both in the caller's thread and in two of its own. What the ordinary tests run already gets
-# the label only.
+# and under the minimum of them, and on lavapipe both in the caller's thread and in two of its own, and with vectors of 512 bits. What the
+# ordinary tests run already gets the label only.
 set(REGROUP_MATRIX_SUITES selftest.MatrixDeviceTest decode.SessionTest decode.MatrixTest)
 
 # What a user's environment may hold must not change a result. Caches go into the build folder, so that a second run is quick; each suite has
@@ -50,7 +50,7 @@ function(regroup_matrix driver suite layer program filter)
   endif()
   set(rows "minimum")
   if(driver STREQUAL "lavapipe")
-    set(rows threads0 threads0-minimum threads2-minimum)
+    set(rows threads0 threads0-minimum threads2-minimum 512)
   endif()
   foreach(row IN LISTS rows)
     set(extra "")
@@ -59,6 +59,9 @@ function(regroup_matrix driver suite layer program filter)
     endif()
     if(row MATCHES "threads([0-9])")
       list(APPEND extra "LP_NUM_THREADS=${CMAKE_MATCH_1}")
+    endif()
+    if(row STREQUAL "512")
+      list(APPEND extra "LP_NATIVE_VECTOR_WIDTH=512")
     endif()
     set(name ${driver}-${row}.${layer}.${suite})
     add_test(${name} ${program} --gtest_filter=${filter})

@@ -207,8 +207,8 @@ std::uint32_t decode_workgroup(const KernelProfile& profile, std::uint32_t block
 
 bool takes_rope_store(const KernelProfile& profile, const Linear& op, const RopeStore& rope_store) {
   const KvCacheLayer& cache = rope_store.cache;
-  return decode_variant(profile).name == "linear_decode_texel" && op.tokens == 1 && op.weight.rows % 4 == 0 &&
-         op.gated == GatedActivation::kNone && !op.accumulate && !rope_store.q_norm_gain &&
+  return profile.shape == ProductShape::kRowPerLane && profile.texel_loads && op.tokens == 1 &&
+         op.weight.rows % 4 == 0 && op.gated == GatedActivation::kNone && !op.accumulate && !rope_store.q_norm_gain &&
          rope_store.layout == RopeLayout::kInterleaved && rope_store.rotary_dims % 4 == 0 &&
          rope_store.rotary_dims > 0 && rope_store.head_dim % 4 == 0 &&
          (cache.type == CacheType::kF32 || cache.type == CacheType::kF16) && cache.slices.size() == 1 &&

@@ -45,6 +45,23 @@ TEST_F(TrustTest, ASpoiledKernelLeavesTheTextAsItIs) {
   expect_one_line(run(greedy({"--spoil-kernel", "no_such_kernel"})), 2, "no_such_kernel");
 }
 
+// What the program asks of lavapipe (cli/driver_environment.h) changes speed, not tokens, and leaves the user's word.
+TEST_F(TrustTest, TheWidthOfVectorsLeavesTheTextAsItIs) {
+  if (run({"devices"}).out.find("llvmpipe") == std::string::npos) return;
+  std::vector<std::string> arguments = greedy();
+  arguments.emplace_back("--json");
+  const auto right = document(greedy());
+  for (const char* bits : {"256", "512"}) {
+    SCOPED_TRACE(bits);
+    const Surroundings around{.cache = folder() / "cache", .environment = {{"LP_NATIVE_VECTOR_WIDTH", bits}}};
+    const Outcome outcome = run_program(arguments, around);
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(nlohmann::json::parse(outcome.out)["tokens"], right["tokens"]);
+    const Outcome devices = run_program({"devices"}, around);
+    EXPECT_NE(devices.out.find(std::string(bits) + " bits"), std::string::npos) << devices.out;
+  }
+}
+
 TEST_F(TrustTest, ALostDeviceIsOpenedAgainOnce) {
   const auto right = document(greedy());
   const auto again = document(greedy({"--inject-fault", "WaitForFences@9:device-lost"}));

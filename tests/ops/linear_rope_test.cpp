@@ -86,12 +86,12 @@ class LinearRopeDeviceTest : public ProfileTest {
 
 TEST_F(LinearRopeDeviceTest, EqualsProductAndRopeStore) {
   for (const KernelProfile& profile : profiles()) {
-    if (profile.name != "cpu-texel8") continue;
+    if (!profile.texel_loads) continue;
     check(profile, WeightFormat::kF32, {4, 4, 32, 32});
     check(profile, WeightFormat::kQ4_1, {9, 3, 64, 64});
     check(profile, WeightFormat::kQ8_0, {6, 2, 80, 40, CacheType::kF32});
     check(profile, WeightFormat::kF16, {14, 2, 32, 32, CacheType::kF16, true});
-    check(profile, WeightFormat::kQ4_0, {4, 1, 96, 96, CacheType::kF32, true, true});
+    check(profile, WeightFormat::kQ4_0, {4, 2, 96, 96, CacheType::kF32, true, true});
     check(profile, WeightFormat::kF32, {8, 1, 128, 128, CacheType::kF16, false, true});
     check(profile, WeightFormat::kF32, {2, 2, 32, 32, CacheType::kF16, false, false, kCapacity});  // past the cache
   }
@@ -110,7 +110,7 @@ TEST_F(LinearRopeDeviceTest, IsLeftToItsOwnOpWhereItCannotBe) {
                        .head_dim = 32,
                        .rotary_dims = 32};
   Linear product{.weight = {WeightFormat::kF32, 96, kColumns, profile.panel_rows, {}}, .y = {rows, 0, 96}};
-  EXPECT_EQ(takes_rope_store(profile, product, good), profile.name == "cpu-texel8");
+  EXPECT_EQ(takes_rope_store(profile, product, good), profile.texel_loads);
   RopeStore quantised = good;
   quantised.cache.type = CacheType::kQ8_0;
   EXPECT_FALSE(takes_rope_store(profile, product, quantised));

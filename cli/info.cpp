@@ -123,8 +123,7 @@ int info(const InfoOptions& options) {
   if (source) {
     std::printf("  converted by %s from %s%s\n", escaped(source->method).c_str(), escaped(source->name).c_str(),
                 source->calibration.empty() ? "" : (", calibrated on " + escaped(source->calibration)).c_str());
-    std::printf("  whose `split -b 4M --filter=sha256sum FILE | sha256sum` was %s\n",
-                escaped(source->checksum).c_str());
+    std::printf("  whose `xxhsum -H2 FILE` was %s\n", escaped(source->checksum).c_str());
   }
   return 0;
 }

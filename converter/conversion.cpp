@@ -5,8 +5,8 @@
 #include "converter/budget.h"
 #include "converter/joint_refinement.h"
 #include "converter/measure_damage.h"
+#include "runtime/core/digest.h"
 #include "runtime/core/error.h"
-#include "runtime/core/sha256.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/model/group_plan.h"
 
@@ -72,15 +72,13 @@ Calibration calibration_for(const Conversion& conversion, const ModelFile& file,
                   shape.sequence_length, shape.held_out, shape.sequences);
   if (conversion.calibration_text) {
     const std::string& text = *conversion.calibration_text;
-    Sha256 hash;
-    hash.add(std::as_bytes(std::span(text)));
     const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
     if (!tokenizer) {
       throw_error(ErrorCode::kUsage, "--calibrate: {} has no tokenizer to read a text with; leave --calibrate out",
                   file.path().string());
     }
     const CalibrationText ready = calibration_from_text(*tokenizer, outline.config, text, size);
-    return {[ready] { return ready; }, fmt::format("text with SHA-256 {}, {}", hash.finish(), cut)};
+    return {[ready] { return ready; }, fmt::format("text with XXH128 {}, {}", digest_of(text), cut)};
   }
   const auto sample = [&conversion, &file, &outline, &opened, size, seed] {
     const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);

@@ -16,6 +16,7 @@
 #include "converter/merge.h"
 #include "converter/source_checksum.h"
 #include "converter/state_folder.h"
+#include "runtime/core/digest.h"
 #include "runtime/core/error.h"
 #include "runtime/model/architecture.h"
 
@@ -25,8 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Holds the place of the checksum while that is computed; of its length.
-constexpr std::string_view kPendingChecksum = "checksum not known yet, it takes its place here in a moment ..  ";
-static_assert(kPendingChecksum.size() == 64);
+constexpr std::string_view kPendingChecksum = "checksum takes its place here . ";
+static_assert(kPendingChecksum.size() == Digest::kCharacters);
 
 bool is_mergeless(const ConvertCheckpoint& job, std::uint32_t l) {
   return job.settings.groups[l] == job.outline.config.layers[l].kv_heads;
@@ -113,7 +114,7 @@ std::vector<LayerReport> lines_of(const ConvertCheckpoint& job) {
 // Everything that the merged layers depend on.
 std::string state_key(const ConvertCheckpoint& job, const std::string& source_checksum) {
   const nlohmann::ordered_json key{
-      {"version", 3},
+      {"version", 4},
       {"source_checksum", source_checksum},
       {"groups", job.settings.groups},
       {"method", job.settings.method},

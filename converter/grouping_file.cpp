@@ -2,8 +2,8 @@
 
 #include <cstring>
 
+#include "runtime/core/digest.h"
 #include "runtime/core/error.h"
-#include "runtime/core/sha256.h"
 #include "runtime/file/byte_cursor.h"
 #include "runtime/file/mapped_file.h"
 #include "runtime/formats/codec.h"
@@ -12,8 +12,8 @@ namespace regroup {
 namespace {
 
 constexpr std::string_view kMagic = "RGGROUPS";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kDigestBytes = 64;
+constexpr std::uint32_t kVersion = 2;
+constexpr std::size_t kDigestBytes = Digest::kCharacters;
 constexpr std::size_t kLongestName = 32;
 
 std::vector<std::byte> encoded(const WeightRows& rows, WeightFormat format) {
@@ -124,7 +124,7 @@ struct GroupingFileWriter::State {
   }
 
   AtomicFile file;
-  Sha256 digest;
+  Digest digest;
   std::uint32_t expected = 0, written = 0;
 };
 
@@ -187,7 +187,7 @@ void read_grouping_file(const std::filesystem::path& path, const std::string& ke
   const auto count = cursor.read<std::uint32_t>("number of layers");
   if (count > config.layer_count()) cursor.fail("has {} layers, the model {}", count, config.layer_count());
 
-  Sha256 digest;
+  Digest digest;
   digest.add(bytes.first(bytes.size() - kDigestBytes));
   const auto end = bytes.last(kDigestBytes);
   if (digest.finish() != std::string_view(reinterpret_cast<const char*>(end.data()), end.size())) {

@@ -10,8 +10,8 @@
 #include "converter/measure_damage.h"
 #include "converter/merge.h"
 #include "converter/source_checksum.h"
+#include "runtime/core/digest.h"
 #include "runtime/core/error.h"
-#include "runtime/core/sha256.h"
 #include "runtime/file/mapped_file.h"
 #include "runtime/file/replace_file.h"
 
@@ -19,16 +19,10 @@ namespace regroup {
 namespace {
 
 // Raised when methods change what they make of the same input.
-constexpr int kRecipe = 4;
+constexpr int kRecipe = 5;
 
 // By which measure_damage judges layers; it needs calibration.
 constexpr std::string_view kBudgetMethod = "svd";
-
-std::string digest_of(std::string_view text) {
-  Sha256 digest;
-  digest.add(std::as_bytes(std::span(text)));
-  return digest.finish();
-}
 
 // Names the result: the source's weights, the plan, the method and its settings. Calibration counts where it is used.
 std::string key_of(const LiveGrouping& job) {
@@ -45,7 +39,7 @@ std::string key_of(const LiveGrouping& job) {
 }
 
 std::filesystem::path path_of(const LiveGrouping& job, const std::string& key) {
-  return job.cache_folder / "groupings" / (key.substr(0, 32) + ".grouping");
+  return job.cache_folder / "groupings" / (key + ".grouping");
 }
 
 // The precision on the device: what a quantised source gives in f16 is exact enough.

@@ -1,6 +1,4 @@
-// The checksum of a checkpoint's weight files: what provenance, finished layers and cached groupings are known by. A
-// SHA-256 of SHA-256 digests, of pieces that can be hashed side by side: one digest of all bytes would take longer than
-// copying them.
+// The checksum of a checkpoint's weight files: what provenance, finished layers and cached groupings are known by.
 #pragma once
 
 #include <atomic>
@@ -13,8 +11,7 @@
 
 namespace regroup {
 
-// As `split -b 4M --filter=sha256sum FILE | sha256sum` prints it (of several weight files: of the outputs of their
-// `split`s, one after the other). Throws kInterrupted.
+// As `xxhsum -H2 FILE` prints it, or of several weight files `cat FILES | xxhsum -H2`. Throws kInterrupted.
 std::string checksum(const ModelFile& source, const Progress& progress = {}, const CancelFlag* cancel = nullptr);
 
 // The same, computed by a thread beside other work on the file: hashing and writing then take as long as the slower of

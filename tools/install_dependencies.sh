@@ -7,7 +7,7 @@
 # Does nothing, and at once, when everything is there.
 set -eu
 
-build="g++ cmake ninja-build pkg-config glslc libvulkan-dev mesa-vulkan-drivers libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libeigen3-dev libimgui-dev libglfw3-dev libstb-dev fonts-dejavu-core"
+build="g++ cmake ninja-build pkg-config glslc libvulkan-dev mesa-vulkan-drivers libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libxxhash-dev libeigen3-dev libimgui-dev libglfw3-dev libstb-dev fonts-dejavu-core"
 tests="libgtest-dev vulkan-validationlayers python3"
 window="xvfb xdotool openbox python3 python3-xlib"
 fuzz="clang-16 libclang-rt-16-dev"
@@ -31,7 +31,7 @@ done
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
   fail "knows only Debian and Ubuntu; elsewhere install by hand, then run the rest of the command: a C++20 compiler, CMake 3.24, Ninja," \
-    "pkg-config, glslc (shaderc), the Vulkan loader with headers, a Vulkan driver, fmt, nlohmann-json, CLI11, PCRE2, Eigen, Dear ImGui 1.86 with its backends, GLFW 3.3, stb, the DejaVu fonts; for the tests" \
+    "pkg-config, glslc (shaderc), the Vulkan loader with headers, a Vulkan driver, fmt, nlohmann-json, CLI11, PCRE2, xxHash, Eigen, Dear ImGui 1.86 with its backends, GLFW 3.3, stb, the DejaVu fonts; for the tests" \
     "GoogleTest, the Khronos validation layers, Python 3, Mesa's lavapipe, and SwiftShader (-DREGROUP_SWIFTSHADER_ICD=its vk_swiftshader_icd.json)"
 fi
 

@@ -1,6 +1,8 @@
 #include "cli/driver_environment.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <string_view>
 
 namespace regroup {
 namespace {
@@ -18,9 +20,14 @@ bool has_cheap_512_bit_vectors() {
 
 }  // namespace
 
-void prepare_driver_environment() {
+void prepare_driver_environment(std::span<const std::string> arguments) {
 #ifdef __linux__
-  if (has_cheap_512_bit_vectors()) setenv("LP_NATIVE_VECTOR_WIDTH", "512", 0);
+  const auto asked_for = [&](std::string_view family) {
+    return std::any_of(arguments.begin(), arguments.end(),
+                       [&](const std::string& argument) { return argument.ends_with(family); });
+  };
+  if (asked_for("cpu-texel8")) return;
+  if (asked_for("cpu-texel16") || has_cheap_512_bit_vectors()) setenv("LP_NATIVE_VECTOR_WIDTH", "512", 0);
 #endif
 }
 

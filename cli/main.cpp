@@ -78,6 +78,7 @@ int run(int argc, char** argv) {
     regroup::throw_error(regroup::ErrorCode::kUsage, "'{}' is no command{} `regroup --help` lists them",
                          regroup::escaped(arguments.front(), 80), did_you_mean(arguments.front(), names));
   }
+  regroup::prepare_driver_environment(arguments);
   try {
     std::reverse(arguments.begin(), arguments.end());  // what parse() takes
     app.parse(arguments);
@@ -115,7 +116,6 @@ int check_output(int code) {
 
 int main(int argc, char** argv) {
   regroup::keep_memory_reserve("regroup");
-  regroup::prepare_driver_environment();
   try {
     return check_output(run(argc, argv));
   } catch (const regroup::Error& error) {

@@ -48,16 +48,16 @@ TEST_F(TrustTest, ASpoiledKernelLeavesTheTextAsItIs) {
 // What the program asks of lavapipe (cli/driver_environment.h) changes speed, not tokens, and leaves the user's word.
 TEST_F(TrustTest, TheWidthOfVectorsLeavesTheTextAsItIs) {
   if (run({"devices"}).out.find("llvmpipe") == std::string::npos) return;
-  std::vector<std::string> arguments = greedy();
-  arguments.emplace_back("--json");
   const auto right = document(greedy());
+  for (const char* family : {"cpu-texel8", "cpu-texel16"}) {
+    const auto forced = document(greedy({"--kernels", family}));
+    EXPECT_EQ(forced["kernels"], family);
+    EXPECT_EQ(forced["tokens"], right["tokens"]);
+    EXPECT_EQ(document(greedy({std::string("--kernels=") + family}, "1"))["kernels"], family);
+  }
   for (const char* bits : {"256", "512"}) {
-    SCOPED_TRACE(bits);
-    const Surroundings around{.cache = folder() / "cache", .environment = {{"LP_NATIVE_VECTOR_WIDTH", bits}}};
-    const Outcome outcome = run_program(arguments, around);
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_EQ(nlohmann::json::parse(outcome.out)["tokens"], right["tokens"]);
-    const Outcome devices = run_program({"devices"}, around);
+    const Outcome devices =
+        run_program({"devices"}, {.cache = folder() / "cache", .environment = {{"LP_NATIVE_VECTOR_WIDTH", bits}}});
     EXPECT_NE(devices.out.find(std::string(bits) + " bits"), std::string::npos) << devices.out;
   }
 }

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "cli/command.h"
-#include "converter/checkpoint/read_provenance.h"
+#include "converter/checkpoint/provenance.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"

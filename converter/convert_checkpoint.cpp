@@ -10,6 +10,7 @@
 #include "converter/attention_layer_io.h"
 #include "converter/checkpoint/gguf_config.h"
 #include "converter/checkpoint/hugging_face_config.h"
+#include "converter/checkpoint/provenance.h"
 #include "converter/checkpoint/side_files.h"
 #include "converter/checkpoint/write_checkpoint.h"
 #include "converter/joint_refinement.h"

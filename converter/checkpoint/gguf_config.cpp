@@ -172,28 +172,4 @@ GgufMetadata gguf_metadata_for(const ModelFile& source, const ModelOutline& outl
   return metadata;
 }
 
-void add_provenance(GgufMetadata& metadata, const Provenance& from) {
-  const auto text = [&](const char* key, const std::string& value) {
-    if (!value.empty()) metadata.set(key, value);
-  };
-  text("regroup.source.name", escaped(from.source_name));
-  text("regroup.source.checksum", from.source_checksum);
-  text("regroup.method", from.method);
-  text("regroup.calibration", from.calibration);
-  metadata.set("regroup.seed", from.seed);
-  const auto numbers = [](const std::vector<std::uint32_t>& values) {
-    return GgufArray{std::vector<std::uint32_t>(values)};
-  };
-  metadata.set("regroup.source.groups", numbers(from.source_groups));
-  metadata.set("regroup.groups", numbers(from.groups));
-  metadata.set("regroup.methods", GgufArray{from.methods});
-  metadata.set("regroup.members", GgufArray{from.members});
-  if (std::any_of(from.errors.begin(), from.errors.end(), [](const auto& error) { return error.has_value(); })) {
-    std::vector<float> errors;
-    // -1: not measured
-    for (const auto& error : from.errors) errors.push_back(static_cast<float>(error.value_or(-1.0)));
-    metadata.set("regroup.errors", GgufArray{errors});
-  }
-}
-
 }  // namespace regroup

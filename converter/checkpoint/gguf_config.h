@@ -2,7 +2,6 @@
 #pragma once
 
 #include "converter/checkpoint/checkpoint_plan.h"
-#include "converter/checkpoint/provenance.h"
 #include "runtime/file/gguf_metadata.h"
 #include "runtime/model/model.h"
 
@@ -12,7 +11,5 @@ namespace regroup {
 // programs will not read the same way is added to plan.notes. Without the tokenizer's keys unless the source is GGUF.
 GgufMetadata gguf_metadata_for(const ModelFile& source, const ModelOutline& outline,
                                const std::vector<std::uint32_t>& groups, CheckpointPlan& plan);
-
-void add_provenance(GgufMetadata& metadata, const Provenance& provenance);
 
 }  // namespace regroup

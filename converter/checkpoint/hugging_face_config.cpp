@@ -217,20 +217,4 @@ Json hugging_face_config_for(const ModelFile& source, const ModelOutline& outlin
   return config;
 }
 
-Json provenance_json(const Provenance& from) {
-  Json errors = Json::array();
-  for (const auto& error : from.errors) errors.push_back(error ? Json(*error) : Json(nullptr));
-  Json out{{"source_name", escaped(from.source_name)},
-           {"source_checksum", from.source_checksum},
-           {"method", from.method},
-           {"seed", from.seed},
-           {"source_groups", from.source_groups},
-           {"groups", from.groups},
-           {"methods", from.methods},
-           {"members", from.members},
-           {"errors", errors}};
-  if (!from.calibration.empty()) out["calibration"] = from.calibration;
-  return out;
-}
-
 }  // namespace regroup

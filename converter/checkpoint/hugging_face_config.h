@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 
 #include "converter/checkpoint/checkpoint_plan.h"
-#include "converter/checkpoint/provenance.h"
 #include "runtime/model/model.h"
 
 namespace regroup {
@@ -13,7 +12,5 @@ namespace regroup {
 // Throws kUsage for what config.json cannot say, naming it. What transformers will not read is added to plan.notes.
 nlohmann::ordered_json hugging_face_config_for(const ModelFile& source, const ModelOutline& outline,
                                                const std::vector<std::uint32_t>& groups, CheckpointPlan& plan);
-
-nlohmann::ordered_json provenance_json(const Provenance& provenance);
 
 }  // namespace regroup

@@ -1,28 +1,27 @@
 #include "runtime/core/digest.h"
 
-// Compiled in, so that no library is needed at run time.
-#define XXH_INLINE_ALL
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <new>
+
 namespace regroup {
 
-struct Digest::State {
-  XXH3_state_t xxh3;
-};
-
-Digest::Digest() : state_(std::make_unique<State>()) {
-  XXH3_128bits_reset(&state_->xxh3);
+Digest::Digest() : state_(XXH3_createState()) {
+  if (state_ == nullptr) throw std::bad_alloc();
+  XXH3_128bits_reset(state_);
 }
 
-Digest::~Digest() = default;
+Digest::~Digest() {
+  XXH3_freeState(state_);
+}
 
 void Digest::add(std::span<const std::byte> bytes) {
-  XXH3_128bits_update(&state_->xxh3, bytes.data(), bytes.size());
+  XXH3_128bits_update(state_, bytes.data(), bytes.size());
 }
 
 std::string Digest::finish() const {
-  const XXH128_hash_t digest = XXH3_128bits_digest(&state_->xxh3);
+  const XXH128_hash_t digest = XXH3_128bits_digest(state_);
   return fmt::format("{:016x}{:016x}", digest.high64, digest.low64);
 }
 

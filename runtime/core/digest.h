@@ -3,10 +3,11 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+
+struct XXH3_state_s;
 
 namespace regroup {
 
@@ -26,8 +27,7 @@ class Digest {
   std::string finish() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  XXH3_state_s* state_;
 };
 
 std::string digest_of(std::string_view text);

@@ -1,4 +1,4 @@
-// What the programs ask of Vulkan drivers through the environment, as a user could in the shell.
+// What the program asks of Vulkan drivers through the environment, as a user could in the shell.
 #pragma once
 
 #include <span>
@@ -6,11 +6,11 @@
 
 namespace regroup {
 
-// For main(), before anything loads a driver or starts a thread. Lets lavapipe use vectors of 512 bits (it takes 256 by
-// default) where the processor is one of those that keep their clock with them: a prefill is then a third faster. A
-// family of kernels for one of the two widths that stands among the arguments (--kernels cpu-texel8) gets its width.
-// Variables that are set already stay as they are, so that LP_NATIVE_VECTOR_WIDTH=256 undoes it.
-// Not for programs that draw: lavapipe 22.3 computes with such vectors, but drawing with them it crashes.
+// For main(), before anything loads a driver or starts a thread. lavapipe computes with vectors of 256 bits; where the
+// arguments force the family of kernels for vectors of 512 (--kernels cpu-texel16), it is told to use those. A variable
+// that is set already stays as it is.
+// Not asked for by default, though it is faster where the processor has such vectors: lavapipe 22.3 crashes drawing
+// with them, so that the window could not compute what the command line computes.
 void prepare_driver_environment(std::span<const std::string> arguments);
 
 }  // namespace regroup

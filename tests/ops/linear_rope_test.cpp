@@ -92,6 +92,10 @@ TEST_F(LinearRopeDeviceTest, EqualsProductAndRopeStore) {
     check(profile, WeightFormat::kQ8_0, {6, 2, 80, 40, CacheType::kF32});
     check(profile, WeightFormat::kF16, {14, 2, 32, 32, CacheType::kF16, true});
     check(profile, WeightFormat::kQ4_0, {4, 2, 96, 96, CacheType::kF32, true, true});
+    // A matrix is only split between panels.
+    if (96 % profile.panel_rows == 0) {
+      check(profile, WeightFormat::kQ4_0, {4, 1, 96, 96, CacheType::kF32, true, true});
+    }
     check(profile, WeightFormat::kF32, {8, 1, 128, 128, CacheType::kF16, false, true});
     check(profile, WeightFormat::kF32, {2, 2, 32, 32, CacheType::kF16, false, false, kCapacity});  // past the cache
   }

@@ -35,6 +35,8 @@ class Decoder {
     return or_recover([&] { return session_->decode(); });
   }
   bool full() const { return session_->position() == session_->context(); }
+  // False after a recovery that did not succeed.
+  bool has_session() const { return session_ != nullptr; }
 
  private:
   DecodedToken or_recover(std::function<DecodedToken()> work) {
@@ -42,14 +44,13 @@ class Decoder {
       try {
         return work();
       } catch (const Error& failure) {
-        session_ = replacement(failure);
+        if (!options_.recover || !recovered_.allows(failure)) throw;
+        session_ = nullptr;  // gone, even where recover() throws
+        session_ = options_.recover(failure);
         if (session_ == nullptr) throw;
       }
       work = [this] { return session_->prefill(tokens_, options_.cancel); };
     }
-  }
-  Session* replacement(const Error& failure) {
-    return options_.recover && recovered_.allows(failure) ? options_.recover(failure) : nullptr;
   }
 
   Session* session_;
@@ -100,7 +101,7 @@ GenerateResult generate(Session& session, const Tokenizer* tokenizer, std::span<
   try {
     token = steps.prefill();
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInterrupted) throw;
+    if (error.code() != ErrorCode::kInterrupted || !steps.has_session()) throw;
     result.prefill_ms = ms_since(prefill_start);
     result.stop = StopReason::kInterrupted;
     return result;
@@ -134,7 +135,7 @@ GenerateResult generate(Session& session, const Tokenizer* tokenizer, std::span<
     try {
       token = steps.decode(token.id);
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kInterrupted) throw;
+      if (error.code() != ErrorCode::kInterrupted || !steps.has_session()) throw;
       result.stop = StopReason::kInterrupted;
       break;
     }

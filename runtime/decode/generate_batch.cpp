@@ -55,7 +55,9 @@ std::vector<GenerateResult> generate_batch(Batch& batch, const Tokenizer* tokeni
         }
         return work();
       } catch (const Error& failure) {
-        current = recover && recovered.allows(failure) ? recover(failure) : nullptr;
+        if (!recover || !recovered.allows(failure)) throw;
+        current = nullptr;  // gone, even where recover() throws
+        current = recover(failure);
         if (current == nullptr) throw;
       }
       again = true;
@@ -73,7 +75,7 @@ std::vector<GenerateResult> generate_batch(Batch& batch, const Tokenizer* tokeni
       results[s].prefill_ms = 1e3 * prefill.seconds;
     }
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInterrupted) throw;
+    if (error.code() != ErrorCode::kInterrupted || current == nullptr) throw;
     for (std::uint32_t s = 0; s < count; ++s) current->stop(s);
     return results;
   }
@@ -83,7 +85,7 @@ std::vector<GenerateResult> generate_batch(Batch& batch, const Tokenizer* tokeni
     try {
       step = time_of([&] { or_recover([&] { chosen = current->decode(); }); });
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::kInterrupted) throw;
+      if (error.code() != ErrorCode::kInterrupted || current == nullptr) throw;
       for (std::uint32_t s = 0; s < count; ++s) {
         if (running[s]) finish(s, StopReason::kInterrupted);
       }

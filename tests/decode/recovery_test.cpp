@@ -130,6 +130,54 @@ TEST_F(RecoveryTest, BatchesGoOn) {
   for (std::size_t s = 0; s < 2; ++s) EXPECT_EQ(results[s].tokens, expected[s].tokens) << s;
 }
 
+// What stops the program while it opens the device again: the session is gone, so that nothing can be returned.
+TEST_F(RecoveryTest, AnInterruptedRecoveryIsAnInterruption) {
+  Program program(checkpoint_);
+  const auto interrupted = [&](const Error&) -> Session* {
+    program.session.reset();
+    throw_error(ErrorCode::kInterrupted, "stopped while opening again");
+  };
+  const auto batch_interrupted = [&](const Error&) -> Batch* {
+    program.batch.reset();
+    throw_error(ErrorCode::kInterrupted, "stopped while opening again");
+  };
+  const auto code_of = [&](const auto& work) {
+    program.open();
+    program.faults.clear();
+    program.faults.add(7, VK_ERROR_DEVICE_LOST, "QueueSubmit");
+    try {
+      work();
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::kFailed;
+  };
+  const std::vector<BatchRequest> requests = {{prompt_, {}}, {prompt_, {}}};
+  EXPECT_EQ(code_of([&] { generate(program.start(), nullptr, prompt_, {.max_tokens = 12, .recover = interrupted}); }),
+            ErrorCode::kInterrupted);
+  EXPECT_EQ(
+      code_of([&] { generate_batch(program.start_batch(), nullptr, requests, {.max_tokens = 12}, batch_interrupted); }),
+      ErrorCode::kInterrupted);
+}
+
+TEST_F(RecoveryTest, ABatchIsInterruptedWhileItReadsItsPrompts) {
+  Program program(checkpoint_);
+  CancelFlag cancel{false};
+  GenerateOptions options{.max_tokens = 12, .cancel = &cancel};
+  options.on_prefill = [&](std::string_view, double) { cancel = true; };
+  const std::vector<BatchRequest> requests = {{prompt_, {}}, {prompt_, {}}};
+  const auto results =
+      generate_batch(program.start_batch(), nullptr, requests, options, [&](const Error& failure) -> Batch* {
+        ADD_FAILURE() << failure.what();
+        return nullptr;
+      });
+  ASSERT_EQ(results.size(), 2u);
+  for (const GenerateResult& result : results) {
+    EXPECT_EQ(result.stop, StopReason::kInterrupted);
+    EXPECT_TRUE(result.tokens.empty());
+  }
+}
+
 // Values of a checkpoint's V projection so large that a half-precision cache cannot hold them.
 TEST_F(RecoveryTest, AnOverflowingCacheIsReplacedByF32) {
   TinyModel tiny;

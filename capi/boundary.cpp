@@ -14,7 +14,9 @@ regroup_status report_exception(regroup_error* error) {
   try {
     throw;
   } catch (const Error& failure) {
-    return report(error, static_cast<regroup_status>(exit_code(failure.code())), failure.what());
+    // Where a path was not escaped on the way.
+    return report(error, static_cast<regroup_status>(exit_code(failure.code())),
+                  escaped(failure.what(), sizeof(regroup_error::message)));
   } catch (const std::bad_alloc&) {
     return report(error, REGROUP_OUT_OF_MEMORY, "out of host memory");
   } catch (const std::exception& failure) {

@@ -47,26 +47,30 @@ inline void require(const void* pointer, const char* name) {
   if (pointer == nullptr) throw_error(ErrorCode::kUsage, "{} is NULL", name);
 }
 
+// Throws kUsage unless `size` of the caller's structure may be right. Before the work: an hour of it is not to be lost.
+template <typename Structure>
+void check_size(const Structure* given, const char* name) {
+  if (given != nullptr && (given->size < sizeof given->size || given->size > 65536)) {
+    throw_error(ErrorCode::kUsage, "the member `size` of {0} is {1}; set it to sizeof({0})", name, given->size);
+  }
+}
+
 // A copy of the caller's options, of whatever version, with zeros where the caller's structure ends; NULL is all zeros.
 template <typename Options>
 Options read_options(const Options* given, const char* name) {
   Options options{};
   if (given == nullptr) return options;
-  if (given->size < sizeof given->size || given->size > 65536) {
-    throw_error(ErrorCode::kUsage, "the member `size` of {0} is {1}; set it to sizeof({0})", name, given->size);
-  }
+  check_size(given, name);
   std::memcpy(static_cast<void*>(&options), given, std::min(given->size, sizeof options));
   return options;
 }
 
-// Fills as much of the caller's structure as it has.
+// Fills as much of the caller's structure as it has; its size was checked.
 template <typename Result>
-void write_result(Result* to, Result result, const char* name) {
+void write_result(Result* to, Result result) {
   if (to == nullptr) return;
-  const std::size_t size = to->size;
-  (void)read_options(to, name);
-  result.size = size;
-  std::memcpy(static_cast<void*>(to), &result, std::min(size, sizeof result));
+  result.size = to->size;
+  std::memcpy(static_cast<void*>(to), &result, std::min(result.size, sizeof result));
 }
 
 // *count becomes how many there are; as many as fit are written.

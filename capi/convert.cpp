@@ -15,6 +15,7 @@ regroup_status regroup_convert(regroup_device* device, const regroup_convert_opt
     require(device, "device");
     require(options, "options");
     const auto chosen = read_options(options, "regroup_convert_options");
+    check_size(result, "regroup_convert_result");
     require(chosen.output, "regroup_convert_options.output");
     require(chosen.groups, "regroup_convert_options.groups");
     CancelFlag cancel{false};
@@ -31,6 +32,7 @@ regroup_status regroup_convert(regroup_device* device, const regroup_convert_opt
                                 const auto trusted = selftest::trusted_kernels(
                                     *device->device, tuning::tuned_families(*device->device, tuning::shape_of(file)),
                                     needs);
+                                for (const std::string& remark : trusted.remarks) device->remark(remark);
                                 return ConversionDevice{device->device.get(), trusted.profile};
                               },
                           .progress = progress_to(&chosen.progress, cancel),
@@ -42,6 +44,6 @@ regroup_status regroup_convert(regroup_device* device, const regroup_convert_opt
     regroup_convert_result out{};
     out.bytes_in = done.report.bytes_in;
     out.bytes_out = done.report.bytes_out;
-    write_result(result, out, "regroup_convert_result");
+    write_result(result, out);
   });
 }

@@ -90,6 +90,8 @@ regroup_status regroup_device_open(const regroup_device_options* options, regrou
     opened->instance = instance_for(vulkan.instance);
     opened->device = open_device(*opened->instance, vulkan, wanted);
     opened->cache_folder = wanted.cache_directory;
+    opened->on_remark = chosen.on_remark;
+    opened->user = chosen.user;
     *device = opened.release();
   });
 }

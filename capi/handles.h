@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "capi/include/regroup/regroup.h"
+#include "runtime/core/error.h"
 #include "runtime/core/progress.h"
 #include "runtime/decode/session.h"
 #include "runtime/file/model_file.h"
@@ -15,10 +17,21 @@
 #include "runtime/model/model.h"
 #include "runtime/text/tokenizer.h"
 
+// Whose kernels opening a model checks; those of another type are checked when a session asks for it.
+inline constexpr regroup::CacheType kCheckedCacheType = regroup::CacheType::kF16;
+
+inline constexpr std::size_t kLongestRemark = 1020;  // bytes
+
 struct regroup_device {
   std::unique_ptr<regroup::Instance> instance;
   std::unique_ptr<regroup::Device> device;
   std::filesystem::path cache_folder;
+  void (*on_remark)(void* user, const char* remark) = nullptr;
+  void* user = nullptr;
+
+  void remark(std::string_view text) const {
+    if (on_remark != nullptr && !text.empty()) on_remark(user, regroup::escaped(text, kLongestRemark).c_str());
+  }
 };
 
 struct regroup_model {

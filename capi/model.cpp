@@ -43,12 +43,14 @@ regroup_status regroup_model_open(regroup_device* device, const char* path, cons
         new regroup_model{.opened = *device, .file = ModelFile::open(locate_model(text_of(path)))});
     opened->outline = read_outline(opened->file);
     const ModelConfig& config = opened->outline.config;
+    device->remark(opened->outline.remark());
     opened->tokenizer = load_tokenizer(opened->file, config.vocabulary);
-    // Of the cache types, the default one is tested.
-    opened->profile = selftest::trusted_kernels(*device->device,
-                                                tuning::tuned_families(*device->device, tuning::shape_of(opened->file)),
-                                                selftest::kernel_needs(opened->file, CacheType::kF16, true))
-                          .profile;
+    if (opened->tokenizer) device->remark(opened->tokenizer->warning());
+    const selftest::TrustedKernels trusted = selftest::trusted_kernels(
+        *device->device, tuning::tuned_families(*device->device, tuning::shape_of(opened->file)),
+        selftest::kernel_needs(opened->file, kCheckedCacheType, true));
+    for (const std::string& remark : trusted.remarks) device->remark(remark);
+    opened->profile = trusted.profile;
     const MemoryPlan memory =
         plan_memory(*device->device, opened->profile, opened->file, opened->outline,
                     GroupPlan::identity(config).groups(), CacheType::kF16, kLeastContext, kLeastContext);
@@ -67,6 +69,7 @@ regroup_status regroup_model_describe(const regroup_model* model, regroup_model_
   return guarded(error, [&] {
     require(model, "model");
     require(info, "info");
+    check_size(info, "regroup_model_info");
     const ModelConfig& config = model->outline.config;
     regroup_model_info out{};
     copy_text(out.architecture, config.architecture);
@@ -82,7 +85,7 @@ regroup_status regroup_model_describe(const regroup_model* model, regroup_model_
     out.kv_heads = config.most_kv_heads();
     out.head_dim = config.head_dim;
     out.has_tokenizer = model->tokenizer ? 1 : 0;
-    write_result(info, out, "regroup_model_info");
+    write_result(info, out);
   });
 }
 
@@ -120,6 +123,7 @@ regroup_status regroup_tokenize_chat(const regroup_model* model, const regroup_m
       conversation.push_back({message.role, message.content});
     }
     const ChatText rendered = ChatTemplate(tokenizer).render(conversation, true);
+    model->opened.remark(rendered.warning);
     const auto found = tokenizer.encode(rendered.text, {.add_special = false, .parse_special = true});
     write_array<std::uint32_t>(found, tokens, capacity, count);
   });

@@ -8,6 +8,7 @@
 #include "converter/live_grouping.h"
 #include "runtime/decode/generate.h"
 #include "runtime/decode/memory_plan.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::capi {
 namespace {
@@ -96,6 +97,9 @@ regroup_status regroup_session_open(const regroup_model* model, const regroup_se
     const auto chosen = read_options(options, "regroup_session_options");
     const CacheType type = cache_type_of(chosen.cache_type);
     check_cache_type(model->outline.config, type);
+    if (type != kCheckedCacheType) {
+      selftest::require_kernels(*model->opened.device, model->profile, selftest::kernel_needs(model->file, type, true));
+    }
     const std::uint32_t context = usable_context(*model->model, chosen.context);
     require_cache(*model->opened.device, model->outline.config, model->identity->plan().groups(), type, context, 1);
     std::unique_ptr<regroup_session> opened(new regroup_session{.opened = *model, .cache_type = type});
@@ -117,6 +121,7 @@ regroup_status regroup_decode(regroup_session* session, const uint32_t* tokens, 
     require(session, "session");
     if (count > 0) require(tokens, "tokens");
     const auto chosen = read_options(options, "regroup_decode_options");
+    check_size(result, "regroup_decode_result");
     const std::span<const std::uint32_t> prompt(tokens, count);
     Session& decoder = *session->session;
     check_prompt(decoder.model(), prompt, decoder.context());
@@ -132,7 +137,7 @@ regroup_status regroup_decode(regroup_session* session, const uint32_t* tokens, 
     out.generated_tokens = static_cast<std::uint32_t>(done.tokens.size());
     out.prefill_ms = done.prefill_ms;
     out.decode_ms = std::accumulate(done.decode_ms.begin(), done.decode_ms.end(), 0.0);
-    write_result(result, out, "regroup_decode_result");
+    write_result(result, out);
   });
 }
 
@@ -155,8 +160,9 @@ regroup_status regroup_session_regroup(regroup_session* session, const char* gro
     require(session, "session");
     const regroup_model& opened = session->opened;
     session->cancel = false;
+    const Progress told = progress_to(progress, session->cancel);
     if (groups == nullptr) {
-      session->session->regroup(*opened.identity, RegroupMode::kReprefill, &session->cancel);
+      session->session->regroup(*opened.identity, RegroupMode::kReprefill, &session->cancel, told);
       session->grouping.reset();
       return;
     }
@@ -165,15 +171,21 @@ regroup_status regroup_session_regroup(regroup_session* session, const char* gro
     job.tokenizer = opened.tokenizer ? &*opened.tokenizer : nullptr;
     job.settings.method = method == nullptr ? "mean" : method;
     job.cache_folder = opened.opened.cache_folder;
-    job.progress = progress_to(progress, session->cancel);
+    job.progress = told;
     job.cancel = &session->cancel;
+    job.remark = [&opened](std::string_view text) { opened.opened.remark(text); };
     const auto budget = groups_budget(groups);
+    if (budget || !is_instant(job.settings.method)) {
+      auto needs = selftest::kernel_needs(opened.file, session->cache_type, true);
+      needs.calibrating = needs.logits_compared = true;
+      selftest::require_kernels(opened.model->device(), opened.profile, needs);
+    }
     job.settings.groups =
         budget
             ? groups_for_budget(job, *budget)
             : GroupPlan::contiguous(opened.outline.config, GroupPlan::parse_groups(groups), PoolMethod::kMean).groups();
     std::unique_ptr<Grouping> grouping = make_live_grouping(job);
-    session->session->regroup(*grouping, RegroupMode::kReprefill, &session->cancel);
+    session->session->regroup(*grouping, RegroupMode::kReprefill, &session->cancel, told);
     session->grouping = std::move(grouping);
   });
 }

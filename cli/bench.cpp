@@ -13,6 +13,7 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/batch.h"
 #include "runtime/model/kv_cache.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::cli {
 namespace {
@@ -208,6 +209,11 @@ int bench(const BenchOptions& options) {
   BenchModel bench = open_bench_model(open);
   bench.subject.copy_bytes_per_second = copy_bandwidth(bench.device());
   bench.subject.multiply_flops_per_second = multiply_rate(bench.device(), bench.profile);
+
+  if (options.kv.size() > 1) {
+    for (const std::string& kv : options.kv) bench.needs.cache_types.push_back(cache_type_of(kv));
+    selftest::require_kernels(bench.device(), bench.profile, bench.needs);
+  }
 
   std::vector<BenchRow> rows;
   bool first = true;

@@ -27,12 +27,13 @@ BenchModel open_bench_model(const OpenOptions& options) {
     bench.instance = std::make_unique<Instance>();
     bench.own_device = options.device.open(*bench.instance);
     // Gates, up and down projections are most of what such models read.
-    bench.profile =
-        options.device.profile(*bench.own_device, tuning::Shape{shape.format, shape.feed_forward, shape.hidden},
-                               {.formats = {shape.format}, .cache_types = {options.cache_type()}});
+    bench.needs = {.formats = {shape.format}, .cache_types = {options.cache_type()}};
+    bench.profile = options.device.profile(*bench.own_device,
+                                           tuning::Shape{shape.format, shape.feed_forward, shape.hidden}, bench.needs);
     replace_synthetic(bench, shape);
   } else {
     bench.opened.emplace(open_model(options));
+    bench.needs = kernel_needs(bench.opened->file, options);
     bench.profile = bench.opened->profile;
     const ModelOutline& outline = bench.opened->outline;
     bench.subject.file = bench.opened->file.path().string();

@@ -15,6 +15,7 @@ struct BenchModel {
   std::optional<OpenModel> opened;  // of a file
   std::unique_ptr<Instance> instance;
   std::unique_ptr<Device> own_device;
+  selftest::KernelNeeds needs;  // what was checked of the kernels
   KernelProfile profile;
   std::unique_ptr<Model> synthetic;
   BenchSubject subject;  // rates still unmeasured

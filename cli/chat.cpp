@@ -6,6 +6,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/decode/generate.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::cli {
 namespace {
@@ -63,8 +64,10 @@ int chat_on_terminal(OpenModel& opened, ChatOptions options) {
     if (line.empty()) continue;
     if (line.starts_with("/groups ")) {
       try {
-        GroupsChoice choice = options.open.groups;
+        OpenOptions open = options.open;
+        GroupsChoice& choice = open.groups;
         choice.groups = line.substr(8);
+        selftest::require_kernels(*opened.device, opened.profile, kernel_needs(opened.file, open));
         const auto groups = resolve_groups(opened, choice, options.open.device.quiet);
         std::unique_ptr<Grouping> grouping = make_grouping(opened, choice, groups, options.open.device.quiet);
         Session& session = lasting.get();

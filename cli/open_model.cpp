@@ -34,12 +34,8 @@ void open_on_device(OpenModel& opened, const OpenOptions& options) {
   const CacheType cache_type = options.cache_type();
   const bool quiet = options.device.quiet;
   opened.device = options.device.open(*opened.instance);
-  selftest::KernelNeeds needs =
-      selftest::kernel_needs(opened.file, cache_type, !options.groups.groups.empty() || options.compares_groups);
-  needs.logits_compared = options.compares_groups;
-  if (options.compares_groups && cache_type != CacheType::kF32) needs.cache_types.push_back(CacheType::kF32);
-  needs.calibrating = !is_instant(options.groups.method);
-  opened.profile = options.device.profile(*opened.device, tuning::shape_of(opened.file), needs);
+  opened.profile =
+      options.device.profile(*opened.device, tuning::shape_of(opened.file), kernel_needs(opened.file, options));
   const std::uint32_t context =
       options.context != 0 ? options.context : std::min(config.context_length, kDefaultContext);
   opened.memory = plan_memory(*opened.device, opened.profile, opened.file, opened.outline,
@@ -55,6 +51,17 @@ void open_on_device(OpenModel& opened, const OpenOptions& options) {
 }
 
 }  // namespace
+
+selftest::KernelNeeds kernel_needs(const ModelFile& file, const OpenOptions& options) {
+  const GroupsChoice& choice = options.groups;
+  const CacheType type = options.cache_type();
+  const bool regroups = !choice.groups.empty() || options.compares_groups;
+  auto needs = selftest::kernel_needs(file, type, regroups);
+  needs.calibrating = regroups && (choice.budget() || !is_instant(choice.method));
+  needs.logits_compared = needs.calibrating || options.compares_groups;
+  if (options.compares_groups && type != CacheType::kF32) needs.cache_types.push_back(CacheType::kF32);
+  return needs;
+}
 
 CacheType OpenOptions::cache_type() const {
   const auto type = cache_type_from_name(kv);
@@ -95,6 +102,7 @@ bool make_ready_again(OpenModel& opened, OpenOptions& options, const Error& fail
     if (options.cache_type() == CacheType::kF32) return false;
     if (!quiet) note(fmt::format("{}; once more with --kv f32", failure.what()));
     options.kv = "f32";
+    selftest::require_kernels(*opened.device, opened.profile, kernel_needs(opened.file, options));
     return true;
   }
   if (!quiet) note(failure.what());

@@ -40,6 +40,9 @@ struct OpenOptions {
   CacheType cache_type() const;  // throws kUsage
 };
 
+// What decoding `file` so needs kernels for.
+selftest::KernelNeeds kernel_needs(const ModelFile& file, const OpenOptions& options);
+
 // Throws what the layers throw. Prints the memory plan on stderr unless quiet.
 OpenModel open_model(const OpenOptions& options);
 

@@ -5,6 +5,7 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/model/group_plan.h"
+#include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::view {
 namespace {
@@ -36,6 +37,12 @@ bool is_instant_method(std::string_view method) {
 }
 
 std::unique_ptr<Grouping> make_grouping(const OpenedModel& opened, const GroupingRequest& request) {
+  if (!is_instant(request.method)) {
+    const Model& model = *opened.model;
+    auto needs = selftest::kernel_needs(opened.file, CacheType::kF16, true);
+    needs.calibrating = needs.logits_compared = true;
+    selftest::require_kernels(model.device(), model.profile(), needs);
+  }
   // The plan checks the numbers and gives one per layer.
   const std::vector<std::uint32_t> groups =
       GroupPlan::contiguous(opened.config(), request.groups, PoolMethod::kMean).groups();

@@ -52,6 +52,7 @@ Session::Session(const Model& model, const Grouping& grouping, const SessionOpti
 }
 
 void Session::run_chunk(std::span<const std::uint32_t> chunk, LogitRows logits, const CancelFlag* cancel) {
+  misplaced_ = true;
   const auto first = static_cast<std::uint32_t>(tokens_.size());
   std::vector<std::uint32_t> positions(chunk.size());
   std::iota(positions.begin(), positions.end(), first);
@@ -91,7 +92,6 @@ void Session::prefill_all(std::span<const std::uint32_t> tokens, const CancelFla
   } catch (...) {
     // The cache beyond `before` holds parts of a run that did not finish; nothing reads it.
     tokens_.resize(before);
-    misplaced_ = true;
     throw;
   }
 }
@@ -143,7 +143,6 @@ DecodedToken Session::prefill(std::span<const std::uint32_t> tokens, const Cance
     return take(read_chosen(model_, *chosen_, tokens_.size()));
   } catch (...) {
     tokens_.resize(before);
-    misplaced_ = true;
     throw;
   }
 }
@@ -215,7 +214,7 @@ std::vector<float> Session::last_logits() const {
   return download_values<float>(model_.device(), activations_->logits.buffer, model_.config().vocabulary);
 }
 
-void Session::regroup(const Grouping& grouping, RegroupMode mode, const CancelFlag* cancel) {
+void Session::regroup(const Grouping& grouping, RegroupMode mode, const CancelFlag* cancel, const Progress& progress) {
   const auto fresh = [&] {
     return std::make_unique<KvCache>(model_.device(), model_.config(), grouping.plan().groups(), options_.cache_type,
                                      context_);
@@ -232,7 +231,7 @@ void Session::regroup(const Grouping& grouping, RegroupMode mode, const CancelFl
     std::swap(cache_, cache);
     tokens_.clear();
     try {
-      if (!history.empty()) prefill_all(history, cancel, {});
+      if (!history.empty()) prefill_all(history, cancel, progress);
     } catch (...) {
       grouping_ = old_grouping;
       std::swap(cache_, cache);
@@ -241,7 +240,7 @@ void Session::regroup(const Grouping& grouping, RegroupMode mode, const CancelFl
       throw;
     }
   }
-  if (!history.empty()) place_pending();
+  misplaced_ = true;  // placed by the next decode(): nothing may fail once the grouping was changed
   recorded_context_ = 0;
 }
 

@@ -82,12 +82,13 @@ class Session {
   Activations device_logits(std::span<const std::uint32_t> tokens, const CancelFlag* cancel = nullptr);
   std::uint32_t most_logit_rows() const { return std::min(options_.logit_rows, options_.prefill_chunk); }
 
-  // The logits that the last choice was made from.
+  // The logits of the last step: after a choice those that it was made from.
   std::vector<float> last_logits() const;
 
   // Goes on with another grouping of the same model; kPoolCache means kReprefill where one of the two has merged
   // layers. Throws kOutOfMemory (the session then still has the old one).
-  void regroup(const Grouping& grouping, RegroupMode mode, const CancelFlag* cancel = nullptr);
+  void regroup(const Grouping& grouping, RegroupMode mode, const CancelFlag* cancel = nullptr,
+               const Progress& progress = {});
 
   // Forgets everything but the first `count` tokens; the next call must be prefill().
   void rewind(std::uint32_t count);

@@ -251,8 +251,13 @@ const Kernel& Device::kernel(std::string_view name, std::span<const std::uint32_
 
 void Device::compile_plainly(std::string_view name) {
   const std::lock_guard lock(kernels_mutex_);
-  plain_kernels_.emplace(name);
+  if (!plain_kernels_.emplace(name).second) return;  // a recorded list may use it
   std::erase_if(kernels_, [&](const auto& entry) { return std::get<std::string>(entry.first) == name; });
+}
+
+std::vector<std::string> Device::plain_kernels() const {
+  const std::lock_guard lock(kernels_mutex_);
+  return {plain_kernels_.begin(), plain_kernels_.end()};
 }
 
 std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<const std::uint32_t> constants,

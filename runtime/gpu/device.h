@@ -77,8 +77,10 @@ class Device {
   static bool has_kernel(std::string_view name);
 
   // Compiles the kernel `name` without the driver's optimisations from now on: the variant that is left when it
-  // computes wrong results with them. Kernels of that name must not be in use, and references to them end.
+  // computes wrong results with them. Kernels of that name must not be in use, and references to them end, unless they
+  // are compiled so already.
   void compile_plainly(std::string_view name);
+  std::vector<std::string> plain_kernels() const;
   // Kernels made to compute wrong results, see DeviceOptions.
   const std::vector<std::string>& spoiled_kernels() const { return spoiled_kernels_; }
   // Where what is known of this device is kept; empty: nowhere.

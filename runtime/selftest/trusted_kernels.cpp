@@ -19,8 +19,9 @@ struct Failures {
   }
 };
 
-Failures verify(Device& device, const KernelProfile& family, const std::vector<Check>& checks, ResultsFile& results,
-                const std::string& variant = {}) {
+Failures verify(Device& device, const KernelProfile& family, const std::vector<Check>& checks, ResultsFile& results) {
+  std::string variant;
+  for (const std::string& name : device.plain_kernels()) variant += "/plain " + name;
   Failures failures;
   for (const Check& check : checks) {
     std::optional<CheckResult> result = results.find(family, check, variant);
@@ -43,7 +44,7 @@ KernelNeeds kernel_needs(const ModelFile& file, CacheType cache_type, bool regro
   for (const FileTensor& tensor : file.tensors()) {
     if (tensor.shape.size() > 1) formats.insert(tensor.format);
   }
-  if (regroups) formats.insert(WeightFormat::kF32);
+  if (regroups) formats.insert({WeightFormat::kF32, WeightFormat::kF16});
   return {.formats = {formats.begin(), formats.end()}, .cache_types = {cache_type}};
 }
 
@@ -65,12 +66,8 @@ TrustedKernels trusted_kernels(Device& device, std::span<const KernelProfile> fa
                                   family.variant_name(), on, failures.describe()));
     if (!first_failures) first_failures = failures;
   }
-  std::string plain;
-  for (const auto& [name, error] : first_failures->kernels) {
-    device.compile_plainly(name);
-    plain += "/plain " + name;
-  }
-  const Failures failures = verify(device, families.front(), checks, results, plain);
+  for (const auto& [name, error] : first_failures->kernels) device.compile_plainly(name);
+  const Failures failures = verify(device, families.front(), checks, results);
   results.save();
   if (!failures.none()) {
     throw_error(ErrorCode::kNoDevice, "no kernels compute right on {}: {}; `regroup selftest --report FILE` tells more",
@@ -79,6 +76,16 @@ TrustedKernels trusted_kernels(Device& device, std::span<const KernelProfile> fa
   return {families.front(),
           {fmt::format("{} on {}; compiled without the driver's optimisations it is right", first_failures->describe(),
                        on)}};
+}
+
+void require_kernels(Device& device, const KernelProfile& family, const KernelNeeds& needs) {
+  ResultsFile results(device);
+  const Failures failures = verify(device, family, checks_for(needs), results);
+  results.save();
+  if (failures.none()) return;
+  throw_error(ErrorCode::kNoDevice,
+              "kernels {} do not compute right on {}: {}; `regroup selftest --report FILE` tells more",
+              family.variant_name(), device.info().name, failures.describe());
 }
 
 }  // namespace regroup::selftest

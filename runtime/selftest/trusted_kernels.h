@@ -11,7 +11,7 @@
 
 namespace regroup::selftest {
 
-// What decoding this file with this cache needs kernels for; `regroups`: with pooled projections, which are f32.
+// What decoding this file with this cache needs kernels for; `regroups`: with merged projections, which are f32 or f16.
 KernelNeeds kernel_needs(const ModelFile& file, CacheType cache_type, bool regroups);
 
 struct TrustedKernels {
@@ -22,5 +22,8 @@ struct TrustedKernels {
 // The first of `families` whose kernels for `needs` pass. Where none does, the first with those kernels that fail
 // compiled without the driver's optimisations, should that help. Throws kNoDevice when nothing computes right.
 TrustedKernels trusted_kernels(Device& device, std::span<const KernelProfile> families, const KernelNeeds& needs);
+
+// For what comes to be needed later of a family that is in use. Throws kNoDevice where it computes wrong results.
+void require_kernels(Device& device, const KernelProfile& family, const KernelNeeds& needs);
 
 }  // namespace regroup::selftest

@@ -123,7 +123,11 @@ TEST_F(CapiDecodingTest, TokenizesDecodesAndRegroups) {
 
   std::uint64_t whole = 0, half = 0;
   ok(regroup_session_kv_bytes_per_token(session_, &whole, &error_));
-  ok(regroup_session_regroup(session_, "4", nullptr, nullptr, &error_));
+  int reports = 0;
+  const regroup_progress counted = {[](void* user, const char*, double) { return ++*static_cast<int*>(user), 0; },
+                                    &reports};
+  ok(regroup_session_regroup(session_, "4", nullptr, &counted, &error_));
+  EXPECT_GT(reports, 0);
   ok(regroup_session_kv_bytes_per_token(session_, &half, &error_));
   EXPECT_EQ(whole, 2 * half);
   expect_golden(session_, Golden("child-4"));
@@ -132,6 +136,24 @@ TEST_F(CapiDecodingTest, TokenizesDecodesAndRegroups) {
   expect_golden(session_, Golden("child-4"));  // as it was before the errors
   ok(regroup_session_regroup(session_, nullptr, nullptr, nullptr, &error_));
   expect_golden(session_, golden);
+}
+
+TEST_F(CapiDecodingTest, RemarksAreTold) {
+  std::vector<std::string> remarks;
+  regroup_device_options options{};
+  options.size = sizeof options;
+  options.on_remark = [](void* user, const char* remark) {
+    static_cast<std::vector<std::string>*>(user)->emplace_back(remark);
+  };
+  options.user = &remarks;
+  open(&options);
+  EXPECT_TRUE(remarks.empty());
+  const regroup_message message = {"user", "Hello"};
+  std::size_t count = 0;
+  ok(regroup_tokenize_chat(model_, &message, 1, nullptr, 0, &count, &error_));
+  ASSERT_EQ(remarks.size(), 1u);  // the model has no chat template
+  EXPECT_NE(remarks[0].find("ChatML"), std::string::npos) << remarks[0];
+  EXPECT_EQ(remarks[0].find('\n'), std::string::npos);
 }
 
 TEST_F(CapiDecodingTest, ACallbackStopsAndTheNextCallGoesOn) {
@@ -306,6 +328,11 @@ TEST_F(CapiDecodingTest, ErrorsAreValuesWithOneLine) {
   EXPECT_EQ(model_, nullptr);
   const std::string readme = (kSource / "README.md").string();
   refused(regroup_model_open(device_, readme.c_str(), nullptr, &model_, &error_), REGROUP_BAD_MODEL, "README.md");
+  const fs::path lines = fs::temp_directory_path() / ("regroup\ncapi-test-" + std::to_string(getpid()));
+  fs::create_directories(lines);
+  std::ofstream(lines / "config.json") << R"({"model_type": "unknown"})";
+  refused(regroup_model_open(device_, lines.c_str(), nullptr, &model_, &error_), REGROUP_BAD_MODEL, "capi-test-");
+  fs::remove_all(lines);
   refused(regroup_model_open(nullptr, kModel.c_str(), nullptr, &model_, &error_), REGROUP_USAGE, "device");
   refused(regroup_decode(nullptr, nullptr, 0, nullptr, nullptr, &error_), REGROUP_USAGE, "session");
   regroup_device* none = nullptr;
@@ -329,6 +356,21 @@ TEST_F(CapiDecodingTest, ErrorsAreValuesWithOneLine) {
   std::size_t count = 0;
   refused(regroup_session_logits(session_, nullptr, 0, &count, &error_), REGROUP_USAGE, "nothing was decoded");
   refused(regroup_detokenize(model_, outside, 1, 0, nullptr, 0, &count, &error_), REGROUP_USAGE, "1048576");
+  // A structure for the result that cannot be filled is refused before the work.
+  regroup_decode_result unset{};
+  refused(regroup_decode(session_, outside, 1, nullptr, &unset, &error_), REGROUP_USAGE,
+          "sizeof(regroup_decode_result)");
+  const fs::path output = fs::temp_directory_path() / ("regroup-capi-test-" + std::to_string(getpid()) + ".gguf");
+  regroup_convert_options conversion{};
+  conversion.size = sizeof conversion;
+  conversion.input = kModel.c_str();
+  const std::string output_name = output.string();
+  conversion.output = output_name.c_str();
+  conversion.groups = "2";
+  conversion.method = "mean";
+  regroup_convert_result unset_too{};
+  refused(regroup_convert(device_, &conversion, &unset_too, &error_), REGROUP_USAGE, "sizeof(regroup_convert_result)");
+  EXPECT_FALSE(fs::exists(output));
   const std::vector<std::uint32_t> many(5000, 3);
   refused(regroup_decode(session_, many.data(), many.size(), nullptr, nullptr, &error_), REGROUP_USAGE, "context");
 }

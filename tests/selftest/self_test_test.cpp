@@ -132,6 +132,22 @@ TEST_F(SelfTestDeviceTest, AKernelOfAllFamiliesIsCompiledPlainly) {
   EXPECT_NE(trusted.remarks[0].find("embedding_q4_0"), std::string::npos) << trusted.remarks[0];
 }
 
+TEST_F(SelfTestDeviceTest, WhatIsNeededLaterIsChecked) {
+  const auto own = open({"embedding_q4_0", "rope_store_q8_0"});
+  const std::vector<KernelProfile> families = {kernel_profile(*own)};
+  const KernelProfile family = selftest::trusted_kernels(*own, families, one_model()).profile;
+  selftest::require_kernels(*own, family, one_model());  // the wrong one is compiled plainly by now
+  selftest::KernelNeeds needs = one_model();
+  needs.cache_types = {CacheType::kQ8_0};
+  try {
+    selftest::require_kernels(*own, family, needs);
+    ADD_FAILURE() << "a spoiled kernel was not found";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNoDevice);
+    EXPECT_NE(std::string(error.what()).find("rope_store_q8_0"), std::string::npos) << error.what();
+  }
+}
+
 // A driver that refuses every pipeline: nothing to go on with.
 TEST_F(SelfTestDeviceTest, NothingThatWorksIsAnError) {
   FaultPlan faults;

@@ -127,6 +127,10 @@ typedef struct regroup_device_options {
   const char* disable;          /* "fp16,subgroup,...", as --disable takes it */
   double max_submit_ms;         /* no submission is planned to run longer; default 40 */
   const regroup_vulkan* vulkan; /* the caller's objects; NULL: our own */
+  /* Called on the calling thread with one line for whoever uses the program, such as a kernel that computes wrong here
+   * and what takes its place, or a chat template that is replaced; NULL: these are not told. */
+  void (*on_remark)(void* user, const char* remark);
+  void* user;
 } regroup_device_options;
 
 REGROUP_API regroup_status regroup_device_open(const regroup_device_options* options, regroup_device** device,
@@ -183,7 +187,8 @@ typedef struct regroup_message {
   const char* content;
 } regroup_message;
 
-/* A conversation in the model's own chat template, up to where the next answer begins. */
+/* A conversation in the model's own chat template, or in ChatML where it has none that can be used (a remark tells), up
+ * to where the next answer begins. */
 REGROUP_API regroup_status regroup_tokenize_chat(const regroup_model* model, const regroup_message* messages,
                                                  size_t message_count, uint32_t* tokens, size_t capacity, size_t* count,
                                                  regroup_error* error);
@@ -227,7 +232,8 @@ typedef enum regroup_stop {
 typedef struct regroup_decode_options {
   size_t size;         /* sizeof(regroup_decode_options) */
   uint32_t max_tokens; /* 0: 128 */
-  /* Called on the calling thread; anything but 0 stops. Either may be NULL. */
+  /* Called on the calling thread; anything but 0 stops. Either may be NULL. `probability`: of a greedy choice among all
+   * tokens, of a sampled one among the candidates that the filters left, at this temperature. */
   int (*on_token)(void* user, uint32_t token, float probability);
   int (*on_text)(void* user, const char* text, size_t length); /* whole characters, as they become certain */
   void* user;

@@ -48,6 +48,7 @@ void take_settings(const Trace& trace, OpenOptions& open) {
     open.groups.method = used.method;
   }
   if (open.model.empty()) open.model = trace.model.path;
+  if (trace.sampling) open.groups.seed = trace.sampling->seed;  // of --method random
   open.kv = trace.cache_type;
   open.context = trace.positions;
 }

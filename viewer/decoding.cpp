@@ -217,12 +217,8 @@ std::map<std::string, KernelTime> Decoding::time_kernels(TraceToken& token) cons
 }
 
 TraceToken Decoding::describe(std::uint32_t id, const std::vector<float>& logits) {
-  TraceToken token{.id = id, .text = text_of(id)};
+  TraceToken token{.id = id, .text = text_of(id), .probability = probability_of(logits, id)};
   token.alternatives = best_alternatives(logits, kAlternatives);
-  double largest = logits[0], sum = 0;
-  for (const float logit : logits) largest = std::max<double>(largest, logit);
-  for (const float logit : logits) sum += std::exp(logit - largest);
-  token.probability = static_cast<float>(std::exp(logits[id] - largest) / sum);
   for (TraceAlternative& other : token.alternatives) {
     const bool known = opened_.tokenizer && other.id < opened_.tokenizer->vocabulary_size();
     other.text = known ? opened_.tokenizer->piece(other.id) : fmt::format("[{}]", other.id);

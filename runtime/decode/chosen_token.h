@@ -12,7 +12,9 @@ namespace regroup {
 
 struct DecodedToken {
   std::uint32_t id;
-  float probability;  // under the model's own distribution (temperature 1, no filters)
+  // Greedy: among all tokens; sampled: among the candidates that the filters left, at this temperature
+  // (Sample::chosen).
+  float probability;
 };
 
 // From Sample::chosen. Throws kNotANumber when a logit was not a finite number; `position` is told in that case.

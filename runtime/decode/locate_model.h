@@ -10,7 +10,7 @@ namespace regroup {
 // $REGROUP_CACHE, or $XDG_CACHE_HOME/regroup, or ~/.cache/regroup: fetched models, pipeline caches.
 std::filesystem::path cache_directory();
 
-// Throws kUsage naming what was looked for and where.
+// Throws kFailed naming what was looked for and where.
 std::filesystem::path locate_model(std::string_view model);
 
 }  // namespace regroup

@@ -94,9 +94,9 @@ std::uint64_t require_cache(const Device& device, const ModelConfig& config, con
   const std::uint64_t bytes = kv_bytes_per_token(config, groups, type) * positions * sequences;
   if (bytes > device.free_memory_bytes()) {
     throw_error(ErrorCode::kOutOfMemory,
-                "a KV cache of {} sequences with {} positions takes {}, {} are free; use fewer sequences, a smaller "
-                "depth or fewer groups",
-                sequences, positions, human_bytes(bytes), human_bytes(device.free_memory_bytes()));
+                "a KV cache of {} with {} positions takes {}, {} are free; use a shorter context{} or fewer groups",
+                sequences == 1 ? std::string("one sequence") : fmt::format("{} sequences", sequences), positions,
+                human_bytes(bytes), human_bytes(device.free_memory_bytes()), sequences == 1 ? "" : ", fewer sequences");
   }
   return bytes;
 }

@@ -112,6 +112,10 @@ std::vector<TraceAlternative> best_alternatives(const std::vector<float>& logits
   return best;
 }
 
+float probability_of(const std::vector<float>& logits, std::uint32_t id) {
+  return static_cast<float>(std::exp(static_cast<double>(logits[id]) - log_sum(logits)));
+}
+
 TraceQuality compare_logits(const std::vector<float>& reference, const std::vector<float>& logits) {
   REGROUP_CHECK(!reference.empty() && reference.size() == logits.size());
   const double p_sum = log_sum(reference), q_sum = log_sum(logits);

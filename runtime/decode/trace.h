@@ -112,6 +112,8 @@ TraceDifference compare_traces(const Trace& a, const Trace& b, double tolerance 
 
 // Most probable first, at most `count`; probabilities at temperature 1 among all logits. Texts are left empty.
 std::vector<TraceAlternative> best_alternatives(const std::vector<float>& logits, std::size_t count);
+// Of token `id`, at temperature 1 among all logits.
+float probability_of(const std::vector<float>& logits, std::uint32_t id);
 // KL(softmax(reference) || softmax(logits)) and whether both have the same largest logit.
 TraceQuality compare_logits(const std::vector<float>& reference, const std::vector<float>& logits);
 

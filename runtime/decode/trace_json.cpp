@@ -57,6 +57,10 @@ class Fields {
     if (!at(field).is_string()) refuse(field, "is no text");
     return at(field).get<std::string>();
   }
+  bool truth(const char* field) const {
+    if (!at(field).is_boolean()) refuse(field, "is no truth value");
+    return at(field).get<bool>();
+  }
   double number(const nlohmann::json& value, std::string_view field) const {
     if (!value.is_number()) refuse(field, "is no number");
     const double result = value.get<double>();
@@ -130,7 +134,7 @@ TraceGrouping read_grouping(const Fields& f, const TraceModel& model) {
 }
 
 TraceToken read_token(const Fields& f, const Trace& trace) {
-  TraceToken token{.id = f.u32("id"), .text = f.text("text"), .prompt = f.has("prompt")};
+  TraceToken token{.id = f.u32("id"), .text = f.text("text"), .prompt = f.has("prompt") && f.truth("prompt")};
   token.grouping = f.u32("grouping");
   if (token.grouping >= trace.groupings.size()) f.refuse("grouping", "points outside the list of groupings");
   if (!token.prompt) {
@@ -147,8 +151,7 @@ TraceToken read_token(const Fields& f, const Trace& trace) {
   }
   if (f.has("quality")) {
     const Fields q = f.object(f.at("quality"), "quality.");
-    if (!q.at("same_top").is_boolean()) q.refuse("same_top", "is no truth value");
-    token.quality = TraceQuality{.kl = q.number("kl"), .same_top = q.at("same_top").get<bool>()};
+    token.quality = TraceQuality{.kl = q.number("kl"), .same_top = q.truth("same_top")};
   }
   if (f.has("layers")) {
     for (const auto& layer : f.array("layers", kMostLayers)) {
@@ -233,11 +236,11 @@ Trace trace_from_json(std::string_view text, const std::string& file) {
   trace.bytes_per_second = f.number("bytes_per_second");
   if (f.has("sampling")) {
     const Fields s = f.object(f.at("sampling"), "sampling.");
-    trace.sampling = SamplingSettings{.temperature = static_cast<float>(s.number("temperature")),
+    trace.sampling = SamplingSettings{.temperature = s.single(s.at("temperature"), "temperature"),
                                       .top_k = s.u32("top_k"),
-                                      .top_p = static_cast<float>(s.number("top_p")),
-                                      .min_p = static_cast<float>(s.number("min_p")),
-                                      .repeat_penalty = static_cast<float>(s.number("repeat_penalty")),
+                                      .top_p = s.single(s.at("top_p"), "top_p"),
+                                      .min_p = s.single(s.at("min_p"), "min_p"),
+                                      .repeat_penalty = s.single(s.at("repeat_penalty"), "repeat_penalty"),
                                       .repeat_last = s.u32("repeat_last"),
                                       .seed = s.whole("seed")};
   }

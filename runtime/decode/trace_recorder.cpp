@@ -61,8 +61,9 @@ StepObserver TraceRecorder::observer() {
 }
 
 void TraceRecorder::take(const Session& session, const DecodedToken& chosen, double ms) {
-  TraceToken token{.id = chosen.id, .text = text_of(chosen.id), .probability = chosen.probability};
-  token.alternatives = best_alternatives(session.last_logits(), kAlternatives);
+  const std::vector<float> logits = session.last_logits();
+  TraceToken token{.id = chosen.id, .text = text_of(chosen.id), .probability = probability_of(logits, chosen.id)};
+  token.alternatives = best_alternatives(logits, kAlternatives);
   for (TraceAlternative& other : token.alternatives) other.text = text_of(other.id);
   token.ms = ms;
   token.layers = layers_;

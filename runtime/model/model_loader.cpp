@@ -87,6 +87,7 @@ void ModelLoader::load() {
   for (const FileTensor& tensor : table_.file().tensors()) {
     if (!table_.unused().contains(tensor.name)) model_.parameters_ += tensor.elements();
   }
+  if (progress_) progress_("loading", 1.0);  // norms and biases are not counted one by one
 }
 
 LayerWeights ModelLoader::load_layer(std::uint32_t l) {

@@ -19,6 +19,11 @@ class Conversation {
   // refuses.
   std::vector<std::uint32_t> user_turn(const std::string& text);
   void assistant_turn(const std::string& text) { messages_.push_back({"assistant", text}); }
+  std::size_t size() const { return messages_.size(); }
+  // Forgets all messages behind the first `size`.
+  void shorten(std::size_t size) { messages_.resize(size); }
+  // Forgets all but the system message.
+  void reset();
 
  private:
   const Tokenizer& tokenizer_;
@@ -36,7 +41,7 @@ struct ChatOptions {
 };
 
 // Reads messages from the terminal until end of file or /exit; /groups G turns the knob in the middle of the
-// conversation. Returns the exit code.
+// conversation, /reset begins a new one. Returns the exit code.
 int chat_on_terminal(OpenModel& opened, ChatOptions options);
 
 }  // namespace regroup::cli

@@ -1,0 +1,98 @@
+// A conversation on a terminal: what is typed, what is said, and how it ends.
+#include <cstdlib>
+
+#include "tests/cli/program.h"
+
+namespace regroup::test {
+namespace {
+
+class ChatTest : public ProgramTest {
+ protected:
+  // Types `lines` into `regroup run --chat` on a terminal of its own, one after each "> "; `control_c` instead of what
+  // would come after them.
+  static Outcome converse(const std::vector<std::string>& lines, bool control_c = false) {
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) throw std::runtime_error("no terminal");
+    const std::string name = ptsname(terminal);
+    int out[2], err[2];
+    if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
+    const std::filesystem::path cache = folder() / "cache";
+    const pid_t child = fork();
+    if (child < 0) throw std::runtime_error("cannot fork");
+    if (child == 0) {
+      setsid();
+      dup2(open(name.c_str(), O_RDWR), STDIN_FILENO);
+      dup2(out[1], STDOUT_FILENO);
+      dup2(err[1], STDERR_FILENO);
+      setenv("REGROUP_CACHE", cache.c_str(), 1);
+      execl(REGROUP_PROGRAM, REGROUP_PROGRAM, "run", "-m", bundled().c_str(), "--chat", "-c", "48", "-n", "4", "--temp",
+            "0", nullptr);
+      _exit(127);
+    }
+    close(out[1]);
+    close(err[1]);
+    Outcome outcome;
+    pollfd streams[] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
+    std::string* texts[] = {&outcome.out, &outcome.err};
+    std::size_t typed = 0;
+    for (int open_streams = 2; open_streams > 0;) {
+      poll(streams, 2, -1);
+      for (int i = 0; i < 2; ++i) {
+        if (streams[i].fd < 0 || streams[i].revents == 0) continue;
+        char buffer[4096];
+        const ssize_t count = read(streams[i].fd, buffer, sizeof buffer);
+        if (count > 0) {
+          texts[i]->append(buffer, static_cast<std::size_t>(count));
+        } else {
+          streams[i].fd = -1;
+          --open_streams;
+        }
+      }
+      if (!outcome.out.ends_with("> ") || typed > lines.size()) continue;
+      if (typed == lines.size()) {
+        if (control_c) kill(child, SIGINT);
+      } else {
+        const std::string line = lines[typed] + "\n";
+        if (write(terminal, line.data(), line.size()) < 0) throw std::runtime_error("cannot type");
+        outcome.out += "|";  // answered
+      }
+      ++typed;
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    close(terminal);
+    close(out[0]);
+    close(err[0]);
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return outcome;
+  }
+  static std::size_t count(const std::string& text, const std::string& part) {
+    std::size_t found = 0;
+    for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++found;
+    return found;
+  }
+};
+
+TEST_F(ChatTest, AMessageThatDoesNotFitLeavesNoTrace) {
+  const std::string long_message = std::string(200, 'x') + " y z";
+  const Outcome outcome = converse({long_message, "Hi", "/exit"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(count(outcome.err, "the context holds"), 1u) << outcome.err;  // "Hi" fits again
+  EXPECT_EQ(count(outcome.out, "> "), 3u) << outcome.out;
+}
+
+TEST_F(ChatTest, CommandsAreNotSaidToTheModel) {
+  const Outcome outcome = converse({"/groups", "/help", "/groups 2", "/groups 3", "Hi", "/reset", "/exit"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(count(outcome.err, "commands: /groups G"), 2u) << outcome.err;
+  EXPECT_EQ(count(outcome.err, "G is 2 now"), 1u) << outcome.err;
+  EXPECT_EQ(count(outcome.err, "--groups 3"), 1u) << outcome.err;
+  EXPECT_EQ(count(outcome.out, "> "), 7u) << outcome.out;
+}
+
+TEST_F(ChatTest, ControlCEndsItWhileAMessageIsWaitedFor) {
+  EXPECT_EQ(converse({"/reset"}, true).code, 130);
+}
+
+}  // namespace
+}  // namespace regroup::test

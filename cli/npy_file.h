@@ -3,24 +3,22 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <span>
+
+#include "runtime/file/atomic_file.h"
 
 namespace regroup::cli {
 
 class NpyFile {
  public:
-  // Throws kFailed when it cannot be created.
+  // Throws what AtomicFile throws.
   NpyFile(std::filesystem::path target, std::uint64_t rows, std::uint64_t columns);
-  ~NpyFile();  // removes what was not committed
   void append(std::span<const float> values);
   // Throws kFailed when anything could not be written (a full disk); the target is then untouched.
   void commit();
 
  private:
-  std::filesystem::path target_, temporary_;
-  std::ofstream out_;
-  bool committed_ = false;
+  AtomicFile file_;
 };
 
 }  // namespace regroup::cli

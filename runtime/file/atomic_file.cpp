@@ -33,11 +33,18 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
 
 AtomicFile::AtomicFile(std::filesystem::path target, Overwrite overwrite)
     : target_(std::move(target)), overwrite_(overwrite) {
+  namespace fs = std::filesystem;
   std::error_code unused;
-  const auto status = std::filesystem::symlink_status(target_, unused);
-  if (std::filesystem::exists(status)) {
+  if (const auto own = fs::symlink_status(target_, unused); fs::exists(own)) {
     if (overwrite_ == Overwrite::kNo) refuse_existing(target_);
-    if (std::filesystem::is_directory(status)) fail("write", EISDIR);
+    const auto status = fs::status(target_, unused);
+    if (fs::is_directory(status)) fail("write", EISDIR);
+    if (fs::exists(status) && !fs::is_regular_file(status)) {
+      throw_error(ErrorCode::kUsage, "cannot write '{}': it is a device or a pipe, which a file would replace",
+                  escaped(target_.string(), kShownPathBytes));
+    }
+    // A link stays: what it points to is replaced.
+    if (fs::is_symlink(own) && fs::exists(status)) target_ = fs::canonical(target_);
   }
   temporary_ = folder_of(target_) / fmt::format(".{}.{}.tmp", target_.filename().string(), ::getpid());
   // O_EXCL: never through a link or over a file that somebody else put there.

@@ -16,7 +16,8 @@ enum class Overwrite { kNo, kYes };
 // left behind.
 class AtomicFile {
  public:
-  // Throws kUsage when the target is there and may not be overwritten, kFailed when the temporary cannot be made.
+  // Throws kUsage when the target is there and may not be overwritten, or is a device or a pipe; kFailed when the
+  // temporary cannot be made.
   AtomicFile(std::filesystem::path target, Overwrite overwrite);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;

@@ -1,4 +1,4 @@
-// A small file written at once, in place of what stood under its name, or not at all.
+// A small file written at once, in place of what stood under its name, or not at all; into a device or a pipe.
 #pragma once
 
 #include <filesystem>

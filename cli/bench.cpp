@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <exception>
+#include <functional>
 #include <thread>
 
 #include "cli/bench_compare.h"
@@ -46,22 +48,33 @@ std::vector<Test> tests_of(const BenchOptions& options) {
     if (count > 0) tests.push_back({.generated = count});
   }
   for (const std::string& pair : options.both) {
-    const auto counts = parse_ids(pair, "-pg");
+    const auto counts = parse_ids(pair, "--pg");
     if (counts.size() != 2 || counts[0] == 0 || counts[1] == 0) {
-      throw_error(ErrorCode::kUsage, "-pg '{}': expected a prompt length and a number of tokens, as in -pg 512,128",
+      throw_error(ErrorCode::kUsage, "--pg '{}': expected a prompt length and a number of tokens, as in --pg 512,128",
                   escaped(pair));
     }
     tests.push_back({counts[0], counts[1]});
   }
   if (tests.empty()) throw_error(ErrorCode::kUsage, "nothing to measure: -p and -n are both 0");
+  const bool one = std::find(options.sequences.begin(), options.sequences.end(), 1u) != options.sequences.end();
+  if (!one && std::all_of(tests.begin(), tests.end(), [](const Test& test) { return test.prompt > 0; })) {
+    throw_error(ErrorCode::kUsage, "nothing to measure: several sequences are measured with -n only");
+  }
   return tests;
 }
 
-// One list per setting. A list of numbers is a list of settings here.
-std::vector<std::vector<std::uint32_t>> bench_settings(const BenchOptions& options, const ModelConfig& config) {
-  if (options.open.groups.groups.empty()) return {GroupPlan::identity(config).groups()};
+// One list per setting. Numbers are settings here, not layers.
+std::vector<std::vector<std::uint32_t>> bench_settings(const BenchOptions& options, const BenchModel& bench) {
+  const ModelConfig& config = bench.model().config();
+  const GroupsChoice& choice = options.open.groups;
+  if (choice.groups.empty()) return {GroupPlan::identity(config).groups()};
+  if (choice.budget()) {
+    if (!bench.opened) throw_error(ErrorCode::kUsage, "--groups budget:N weighs the layers of a checkpoint; give one");
+    selftest::require_kernels(bench.device(), bench.profile, kernel_needs(bench.opened->file, options.open));
+    return {resolve_groups(*bench.opened, choice, options.open.device.quiet)};
+  }
   std::vector<std::vector<std::uint32_t>> settings;
-  for (const std::uint32_t g : GroupPlan::parse_groups(options.open.groups.groups)) {
+  for (const std::uint32_t g : GroupPlan::parse_groups(choice.groups)) {
     settings.push_back(GroupPlan::contiguous(config, {g}, PoolMethod::kMean).groups());
   }
   return settings;
@@ -84,10 +97,12 @@ CacheType cache_type_of(const std::string& name) {
 // All rows of one grouping and cache type.
 class Bench {
  public:
+  using Done = std::function<void(BenchRow)>;
+
   Bench(const BenchOptions& options, const BenchModel& bench, const Grouping& grouping, const std::string& kv)
       : options_(options), bench_(bench), grouping_(grouping), kv_(kv), type_(cache_type_of(kv)) {}
 
-  void one_sequence(const std::vector<Test>& tests, std::uint32_t context, std::vector<BenchRow>& rows) {
+  void one_sequence(const std::vector<Test>& tests, std::uint32_t context, const Done& done) {
     require_cache(bench_.device(), config(), groups(), type_, context, 1);
     Session session = open_session(context, false);
     for (const std::uint32_t depth : options_.depths) {
@@ -101,13 +116,12 @@ class Bench {
           row.kernel_times = by_kernel(test.generated > 0 ? timed.step_timings() : timed.chunk_timings());
           if (row.kernel_times.empty()) note("this device has no timestamps: no times per kernel");
         }
-        rows.push_back(std::move(row));
+        done(std::move(row));
       }
     }
   }
 
-  void several_sequences(std::uint32_t count, const std::vector<Test>& tests, std::uint32_t context,
-                         std::vector<BenchRow>& rows) {
+  void several_sequences(std::uint32_t count, const std::vector<Test>& tests, std::uint32_t context, const Done& done) {
     require_cache(bench_.device(), config(), groups(), type_, context, count);
     Batch batch = open_batch(count, context, false);
     for (const std::uint32_t depth : options_.depths) {
@@ -121,7 +135,7 @@ class Bench {
           measure_decode(timed, depth, 2, &interrupt_flag());
           row.kernel_times = by_kernel(timed.step_timings());
         }
-        rows.push_back(std::move(row));
+        done(std::move(row));
       }
     }
   }
@@ -182,6 +196,28 @@ class Bench {
   CacheType type_;
 };
 
+void measure(const BenchOptions& options, const BenchModel& bench, const OpenOptions& open,
+             const std::vector<Test>& tests, const Bench::Done& done) {
+  bool first = true;
+  for (const auto& groups : bench_settings(options, bench)) {
+    const auto grouping = bench_grouping(bench, open, groups);
+    for (const std::string& kv : options.kv) {
+      for (const std::uint32_t sequences : options.sequences) {
+        if (!first && options.delay_seconds > 0) {
+          std::this_thread::sleep_for(std::chrono::seconds(options.delay_seconds));
+        }
+        first = false;
+        Bench settings(options, bench, *grouping, kv);
+        if (sequences == 1) {
+          settings.one_sequence(tests, open.context, done);
+        } else {
+          settings.several_sequences(sequences, tests, open.context, done);
+        }
+      }
+    }
+  }
+}
+
 int bench(const BenchOptions& options) {
   const std::string output = options.json ? "json" : options.output;
   if (!options.compare.empty()) {
@@ -215,27 +251,25 @@ int bench(const BenchOptions& options) {
     selftest::require_kernels(bench.device(), bench.profile, bench.needs);
   }
 
+  // Rows are not lost to a failure or Ctrl-C; those of jsonl are printed as they come.
   std::vector<BenchRow> rows;
-  bool first = true;
-  for (const auto& groups : bench_settings(options, bench.model().config())) {
-    const auto grouping = bench_grouping(bench, open, groups);
-    for (const std::string& kv : options.kv) {
-      for (const std::uint32_t sequences : options.sequences) {
-        if (!first && options.delay_seconds > 0) {
-          std::this_thread::sleep_for(std::chrono::seconds(options.delay_seconds));
-        }
-        first = false;
-        Bench settings(options, bench, *grouping, kv);
-        if (sequences == 1) {
-          settings.one_sequence(tests, open.context, rows);
-        } else {
-          settings.several_sequences(sequences, tests, open.context, rows);
-        }
-      }
+  const auto done = [&](BenchRow row) {
+    if (output == "jsonl") {
+      print_row(bench.subject, row);
+    } else {
+      rows.push_back(std::move(row));
     }
+  };
+  std::exception_ptr failure;
+  try {
+    measure(options, bench, open, tests, done);
+  } catch (const Error&) {
+    if (rows.empty()) throw;
+    failure = std::current_exception();
   }
   bench.device().save_pipeline_cache();
-  print_rows(bench.subject, rows, output);
+  if (output != "jsonl") print_rows(bench.subject, rows, output);
+  if (failure) std::rethrow_exception(failure);
   return 0;
 }
 
@@ -256,15 +290,19 @@ std::function<int()> add_bench(CLI::App& app) {
   command->add_option(
       "-m,--model", o.open.model,
       "GGUF file, Hugging Face directory, fetched name, or synthetic:SHAPE (default: the bundled model)");
-  list(command->add_option("-p,--n-prompt", o.prompts, "prompt lengths, 0 for none"));
-  CLI::Option* generated = list(command->add_option("-n,--n-gen", o.generated, "tokens to generate, 0 for none"));
+  list(command->add_option("-p,--n-prompt", o.prompts, "prompt lengths, 0 for none (default: 512)"));
+  CLI::Option* generated =
+      list(command->add_option("-n,--n-gen", o.generated, "tokens to generate, 0 for none (default: 128)"));
   command->add_option("--pg", o.both, "a prompt and then tokens in one test, as in --pg 512,128 (several times)");
-  CLI::Option* depths = list(command->add_option("-d,--n-depth", o.depths, "tokens in the cache beforehand"));
+  CLI::Option* depths =
+      list(command->add_option("-d,--n-depth", o.depths, "tokens in the cache beforehand (default: 0)"));
   CLI::Option* sequences =
       command->add_option("--sequences", o.sequences, "sequences decoded together (1,4,16); more than 1: -n only")
           ->delimiter(',')
           ->check(CLI::Range(1u, 4096u));
-  command->add_option("-r,--repetitions", o.repetitions, "repetitions of each test")->check(CLI::Range(1u, 1000u));
+  command->add_option("-r,--repetitions", o.repetitions, "repetitions of each test")
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
   command->add_option("-b,--batch-size,--ub,--ubatch-size", o.open.prefill_chunk, "tokens of a prefill step")
       ->check(CLI::Range(1u, 8192u))
       ->capture_default_str();
@@ -275,7 +313,8 @@ std::function<int()> add_bench(CLI::App& app) {
   command->add_option("--kv,--cache-type-k", o.kv, "types of the KV cache: f32, f16, q8_0, q4_0")
       ->delimiter(',')
       ->capture_default_str();
-  command->add_option("--groups", o.open.groups.groups, "numbers of KV groups to measure, one after the other (8,4,1)");
+  command->add_option("--groups", o.open.groups.groups,
+                      "numbers of KV groups to measure, one after the other (8,4,1), or budget:BYTES_PER_TOKEN");
   o.open.groups.add_method_options(*command);
   command->add_flag("--kernel-times", o.kernel_times, "device time of every kernel of a step (needs timestamps)");
   command->add_option("--compare", o.compare, "two files of -o json: what changed, and whether it is noise")

@@ -72,22 +72,26 @@ void print_table(const BenchSubject& subject, const std::vector<BenchRow>& rows)
               subject.multiply_flops_per_second / 1e9);
 }
 
-void print_csv(const Json& rows) {
-  const char* separator = "";
-  for (const auto& [key, value] : rows.front().items()) {
-    if (value.is_array()) continue;
-    std::printf("%s%s", separator, key.c_str());
-    separator = ",";
+std::string csv_cell(const std::string& key, const Json& row) {
+  if (key == "groups") {
+    return fmt::format("\"{}\"", groups_text(row[key].get<std::vector<std::uint32_t>>()));
   }
-  std::printf("\n");
+  if (!row[key].is_string()) return row[key].dump();
+  std::string quoted = "\"";
+  for (const char c : row[key].get<std::string>()) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+void print_csv(const Json& rows) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : rows.front().items()) {
+    if (key == "groups" || !value.is_array()) keys.push_back(key);
+  }
+  std::printf("%s\n", fmt::format("{}", fmt::join(keys, ",")).c_str());
   for (const Json& row : rows) {
-    separator = "";
-    for (const auto& [key, value] : row.items()) {
-      if (value.is_array()) continue;
-      std::printf("%s%s", separator, value.dump().c_str());
-      separator = ",";
-    }
-    std::printf("\n");
+    std::vector<std::string> cells;
+    for (const std::string& key : keys) cells.push_back(csv_cell(key, row));
+    std::printf("%s\n", fmt::format("{}", fmt::join(cells, ",")).c_str());
   }
 }
 
@@ -208,6 +212,11 @@ Json row_json(const BenchSubject& subject, const BenchRow& row) {
   return json;
 }
 
+void print_row(const BenchSubject& subject, const BenchRow& row) {
+  std::printf("%s\n", row_json(subject, row).dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  std::fflush(stdout);
+}
+
 void print_rows(const BenchSubject& subject, const std::vector<BenchRow>& rows, const std::string& form) {
   if (form == "md") {
     print_table(subject, rows);
@@ -217,8 +226,6 @@ void print_rows(const BenchSubject& subject, const std::vector<BenchRow>& rows, 
   for (const BenchRow& row : rows) list.push_back(row_json(subject, row));
   if (form == "json") {
     print_json({{"rows", list}});
-  } else if (form == "jsonl") {
-    for (const Json& row : list) std::printf("%s\n", row.dump().c_str());
   } else if (!list.empty()) {
     print_csv(list);
   }

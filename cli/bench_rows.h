@@ -53,7 +53,9 @@ double bytes_per_step(const BenchSubject& subject, const BenchRow& row);
 double flops(const BenchSubject& subject, const BenchRow& row);
 
 Json row_json(const BenchSubject& subject, const BenchRow& row);
-// "md", "csv", "json" or "jsonl" on stdout.
+// One line of jsonl.
+void print_row(const BenchSubject& subject, const BenchRow& row);
+// All rows on stdout; `form`: md, csv or json.
 void print_rows(const BenchSubject& subject, const std::vector<BenchRow>& rows, const std::string& form);
 
 }  // namespace regroup::cli

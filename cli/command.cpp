@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -58,6 +59,16 @@ void note(std::string_view text) {
   std::fprintf(stderr, "regroup: %.*s\n", static_cast<int>(text.size()), text.data());
 }
 
+namespace {
+
+// Neither asked to leave them out (no-color.org) nor a terminal that shows them as text.
+bool takes_escapes() {
+  const auto variable = [](const char* name) { return std::string_view(std::getenv(name) ? std::getenv(name) : ""); };
+  return variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+}
+
+}  // namespace
+
 Progress progress_on_stderr(bool quiet) {
   if (quiet) return {};
   using Clock = std::chrono::steady_clock;
@@ -68,7 +79,7 @@ Progress progress_on_stderr(bool quiet) {
     int tenths = 0;
   };
   const auto state = std::make_shared<State>();
-  const bool terminal = stderr_is_terminal();
+  const bool terminal = stderr_is_terminal() && takes_escapes();
   return [state, terminal](std::string_view label, double fraction) {
     const auto now = Clock::now();
     if (state->label != label) *state = {now, {}, std::string(label), 0};
@@ -116,6 +127,7 @@ void DeviceChoice::add_options(CLI::App& command) {
   command
       .add_option("--spoil-kernel", spoiled,
                   "make this kernel compute wrong results on purpose, to see that the self-test finds it")
+      ->allow_extra_args(false)
       ->envname("REGROUP_SPOIL_KERNEL");
   command.add_option("--inject-fault", faults)->group("");  // for tests: not in the help text
 }
@@ -236,6 +248,7 @@ CLI::Validator output_file() {
       return fmt::format("cannot write '{}': its folder does not exist", path);
     }
     if (std::filesystem::is_directory(target, error)) return fmt::format("cannot write '{}': it is a folder", path);
+    if (std::filesystem::is_block_file(target, error)) return fmt::format("cannot write '{}': it is a disk", path);
     return {};
   };
   return {problem, "", "output file"};

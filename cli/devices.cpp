@@ -43,20 +43,24 @@ int devices(const DevicesOptions& options) {
   const Instance instance;
   const FeatureMask mask = FeatureMask::parse(options.device.require, options.device.disable);
   Json list = Json::array();
-  for (const DeviceInfo& info : instance.devices()) {
-    const bool usable = info.refusals.empty();
+  for (DeviceInfo info : instance.devices()) {
     std::string kernels;
     std::uint64_t free_bytes = 0;
     std::vector<tuning::ShapeTiming> timings;
-    if (usable) {
+    if (info.refusals.empty()) {
       timings = tuning::TimingsFile(cache_directory(), info).timings();
       DeviceOptions open;
       open.which = std::to_string(info.index);
       open.mask = mask;
-      const auto device = Device::open(instance, open);
-      kernels = kernel_profile(*device).name;
-      free_bytes = device->free_memory_bytes();
+      try {
+        const auto device = Device::open(instance, open);
+        kernels = kernel_profile(*device).name;
+        free_bytes = device->free_memory_bytes();
+      } catch (const Error& error) {
+        info.refusals.emplace_back(error.what());  // one broken driver does not hide the others
+      }
     }
+    const bool usable = info.refusals.empty();
     const DeviceFeatures features = apply_mask(info.features, mask);
     Json row = device_json(info);
     row.update({{"memory_bytes", info.memory_bytes},

@@ -132,9 +132,11 @@ std::function<int()> add_eval(CLI::App& app) {
   command->add_option("-f,--file", o.text_file, "the text")->required();
   command->add_option("-c,--context", o.open.context, "tokens of a chunk (default: 512, at most the trained context)")
       ->check(CLI::Range(2u, 16u << 20));
-  command->add_option(
-      "--groups", o.groups,
-      "KV groups: one number for all layers (4) or one per layer (8,8,4,2); may be given several times");
+  command
+      ->add_option("--groups", o.groups,
+                   "KV groups: one number for all layers (4), as many as there are layers (8,8,4,2), or settings to "
+                   "compare (8,2); several --groups are compared, too")
+      ->allow_extra_args(false);
   command->add_option("--baseline", o.baseline, "another model with the same tokenizer to compare with");
   command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0; the baseline's is f32")
       ->capture_default_str();

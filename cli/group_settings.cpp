@@ -27,6 +27,10 @@ std::vector<std::vector<std::uint32_t>> group_settings(const std::vector<std::st
     }
     const std::vector<std::uint32_t> numbers = GroupPlan::parse_groups(option);
     if (numbers.size() == 1 || numbers.size() == config.layers.size()) {
+      if (numbers.size() > 1 && !quiet) {
+        note(fmt::format("--groups {}: one number for each of the {} layers; for settings to compare repeat --groups",
+                         option, numbers.size()));
+      }
       add(numbers);
     } else {
       for (const std::uint32_t g : numbers) add({g});

@@ -48,6 +48,10 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
     arguments.resize(std::min<std::size_t>(arguments.size(), 1));
     arguments.emplace_back("--help");
   }
+  // llama-bench's spelling.
+  if (!arguments.empty() && arguments.front() == "bench") {
+    std::replace(arguments.begin(), arguments.end(), std::string("-pg"), std::string("--pg"));
+  }
   return arguments;
 }
 

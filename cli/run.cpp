@@ -30,7 +30,6 @@ struct RunOptions {
 };
 
 std::string prompt_text(const RunOptions& options) {
-  if (!options.prompt_file.empty()) return read_text_file(options.prompt_file);
   return options.prompts.empty() ? std::string() : options.prompts.front();
 }
 
@@ -170,6 +169,11 @@ int run(RunOptions options) {
   if (options.prompts.size() > 1 && options.chat && !options.json && stdin_is_terminal()) {
     throw_error(ErrorCode::kUsage, "--chat on a terminal takes one -p, {} are given", options.prompts.size());
   }
+  if (!options.tokens.empty() && options.chat) {
+    throw_error(ErrorCode::kUsage, "--tokens are ids of a whole prompt, to which --chat cannot add a template");
+  }
+  if (!options.system.empty() && !options.chat) throw_error(ErrorCode::kUsage, "--system is for --chat");
+  if (!options.prompt_file.empty()) options.prompts = {read_text_file(options.prompt_file)};
   OpenModel opened = open_model(options.open);
   if (options.prompts.size() > 1) return run_together(options, opened);
   if (options.chat && !options.json && stdin_is_terminal()) {
@@ -248,8 +252,11 @@ std::function<int()> add_run(CLI::App& app) {
   RunOptions& o = *options;
   command->add_option("-m,--model", o.open.model,
                       "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
-  auto* prompt = command->add_option("-p,--prompt", o.prompts,
-                                     "prompt text; several -p are decoded together, prompt i with seed + i");
+  // A vector option would take further words, and texts in brackets for lists.
+  auto* prompt =
+      command
+          ->add_option("-p,--prompt", o.prompts, "prompt text; several -p are decoded together, prompt i with seed + i")
+          ->allow_extra_args(false);
   auto* file = command->add_option("-f,--file", o.prompt_file, "prompt text from a file")->excludes(prompt);
   command->add_option("--tokens", o.tokens, "prompt as token ids 1,2,3")->excludes(prompt)->excludes(file);
   command->add_option("-n,--predict", o.max_tokens, "most tokens to generate")
@@ -271,7 +278,8 @@ std::function<int()> add_run(CLI::App& app) {
       ->check(CLI::Range(0.01, 100.0))
       ->capture_default_str();
   command->add_option("-s,--seed", o.sampling.seed, "seed of the random choice")->capture_default_str();
-  command->add_option("--stop", o.stops, "stop in front of this text (may be given several times)");
+  command->add_option("--stop", o.stops, "stop in front of this text (may be given several times)")
+      ->allow_extra_args(false);
   command->add_option("--kv", o.open.kv, "type of the KV cache: f32, f16, q8_0, q4_0")->capture_default_str();
   command->add_flag("--chat", o.chat, "apply the model's chat template; on a terminal, keep a conversation");
   command->add_option("--system", o.system, "system message of a chat");

@@ -6,6 +6,7 @@
 #include "cli/group_settings.h"
 #include "cli/open_model.h"
 #include "cli/sweep_report.h"
+#include "converter/convert_layers.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/measure.h"
 #include "runtime/file/replace_file.h"
@@ -60,13 +61,18 @@ void write_file(const std::string& path, const std::string& text) {
   replace_file(path, text);
 }
 
-std::vector<SweepRow> sweep_rows(const OpenModel& opened, const SweepOptions& options, const EvaluationText& cut) {
+// Adds to `rows` as it goes: what a failure or Ctrl-C leaves is not lost.
+void measure_rows(const OpenModel& opened, const SweepOptions& options, const EvaluationText& cut,
+                  std::vector<SweepRow>& rows) {
   const ModelConfig& config = opened.outline.config;
   const bool quiet = options.open.device.quiet;
   const CacheType cache_type = options.open.cache_type();
   const Contestant baseline{*opened.model, *opened.grouping, CacheType::kF32};
   const auto settings = group_settings(options.groups, opened, options.open.groups, quiet);
-  std::vector<SweepRow> rows;
+  for (const std::string& method : options.methods) {
+    check_settings(opened.file, opened.outline,
+                   {.method = method, .groups = std::vector<std::uint32_t>(config.layers.size(), 1)});
+  }
   bool original_done = false;
   for (const std::string& method : options.methods) {
     GroupsChoice choice = options.open.groups;
@@ -102,7 +108,6 @@ std::vector<SweepRow> sweep_rows(const OpenModel& opened, const SweepOptions& op
       rows.push_back(std::move(row));
     }
   }
-  return rows;
 }
 
 int sweep(const SweepOptions& given) {
@@ -115,7 +120,14 @@ int sweep(const SweepOptions& given) {
   const OpenModel opened = open_model(options.open);
   EvaluationText cut = cut_for_evaluation(opened, text, chunk);
   if (options.most_chunks > 0 && cut.chunks.size() > options.most_chunks) cut.chunks.resize(options.most_chunks);
-  const std::vector<SweepRow> rows = sweep_rows(opened, options, cut);
+  std::vector<SweepRow> rows;
+  std::exception_ptr failure;
+  try {
+    measure_rows(opened, options, cut, rows);
+  } catch (const Error&) {
+    if (rows.empty()) throw;
+    failure = std::current_exception();
+  }
   opened.device->save_pipeline_cache();
   const std::string model =
       opened.outline.config.name.empty() ? opened.file.path().filename().string() : opened.outline.config.name;
@@ -142,6 +154,7 @@ int sweep(const SweepOptions& given) {
                 static_cast<unsigned long long>(cut.scored_tokens()), cut.chunks.size(), chunk, options.open.kv.c_str(),
                 opened.device->info().name.c_str());
   }
+  if (failure) std::rethrow_exception(failure);
   return 0;
 }
 

@@ -56,6 +56,13 @@ TEST_F(DocumentsTest, RunStreamsTheTextOfItsDocument) {
   EXPECT_EQ(run_program(quiet, {.cache = folder() / "cache"}).err, "");
 }
 
+TEST_F(DocumentsTest, BracketsArePartOfAPrompt) {
+  for (const char* text : {"[INST] Hello, you [/INST]", "[]", "[a,b]"}) {
+    const Json run = document({"run", "-p", text, "-n", "1", "-c", "64", "--stop", "[x]"});
+    EXPECT_EQ(run["prompt_tokens"], document({"tokenize", "-p", text})["tokens"]) << text;
+  }
+}
+
 TEST_F(DocumentsTest, SeveralPromptsAreDecodedTogether) {
   const std::vector<std::string> common = {"run", "-m", bundled(), "-n", "6", "-c", "64", "--temp", "0", "--kv", "f32"};
   const auto with = [&](const std::vector<std::string>& prompts) {
@@ -304,7 +311,17 @@ TEST_F(BenchTest, CommaSeparatedAndMarkdown) {
   std::vector<std::string> rows;
   for (std::string line; std::getline(lines, line);) rows.push_back(line);
   ASSERT_EQ(rows.size(), 5u);
-  EXPECT_NE(rows[0].find(",n_prompt,n_gen,n_depth,"), std::string::npos);
+  EXPECT_NE(rows[0].find(",n_prompt,n_gen,n_depth,n_sequences,groups,"), std::string::npos);
+  const auto commas = [](const std::string& line) {
+    bool quoted = false;
+    return std::count_if(line.begin(), line.end(), [&](char c) {
+      if (c == '"') quoted = !quoted;
+      return c == ',' && !quoted;
+    });
+  };
+  for (const std::string& row : rows) EXPECT_EQ(commas(row), commas(rows[0])) << row;
+  EXPECT_NE(rows[1].find(",\"8\","), std::string::npos) << rows[1];
+  EXPECT_NE(rows[4].find(",\"2\","), std::string::npos) << rows[4];
   EXPECT_EQ(csv.err, "");
 
   const Outcome table = run(bench("md"));
@@ -375,6 +392,15 @@ TEST_F(BenchTest, DrawsFigure6) {
 }
 
 class InterruptTest : public ProgramTest {};
+
+TEST_F(InterruptTest, RowsThatWereMeasuredStand) {
+  const Outcome outcome =
+      run_program({"bench", "-q", "-m", bundled(), "-p", "8", "-n", "100000", "-r", "1", "-o", "jsonl"},
+                  {.cache = folder() / "cache", .interrupt_after_output = true});
+  EXPECT_EQ(outcome.code, 130) << outcome.err;
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1) << outcome.out;
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["n_prompt"], 8);
+}
 
 TEST_F(InterruptTest, CtrlCKeepsWhatWasProduced) {
   const Outcome outcome = run_program({"run", "-m", bundled(), "-p", "Once upon a time", "-n", "1000000", "-c", "60000",

@@ -1,4 +1,6 @@
 // What users get when something is wrong: the exit code, one line on stderr that names it, nothing on stdout.
+#include <sys/stat.h>
+
 #include <fstream>
 
 #include "tests/cli/program.h"
@@ -56,7 +58,11 @@ TEST_F(ErrorsTest, WrongUsage) {
   expect_failure({"run", "-n", "many"}, 2, {"many"});
   expect_failure({"run", "-n", "0", "-p", "x"}, 2, {"0"});
   expect_failure({"run", "-p", "x", "-f", "y"}, 2, {});
+  expect_failure({"run", "-p", "The", "little", "girl"}, 2, {"'little' was not expected"});
+  expect_failure({"run", "-p", "x", "--system", "be brief"}, 2, {"--system", "--chat"});
+  expect_failure({"run", "--chat", "--tokens", "1,2"}, 2, {"--tokens", "--chat"});
   expect_failure({"logits", "-m", bundled()}, 2, {"--tokens"});
+  expect_failure({"bench", "--sequences", "2", "-p", "16", "-n", "0"}, 2, {"-n"});
   expect_failure({"bench", "-o", "xml"}, 2, {"xml"});
   const std::string model = bundled();
   expect_failure({"run", "-q", "-m", model, "-p", "x", "--groups", "3"}, 2, {"3", "8 KV heads"});
@@ -83,6 +89,19 @@ TEST_F(ErrorsTest, OutputsThatCannotStandAreRefusedAtOnce) {
     expect_failure({"selftest", "--report", path}, 2, {"--report", path.c_str()});
   }
   expect_failure({"run", "-q", "-m", bundled(), "-p", "x", "--groups", "budget:1"}, 2, {"1 bytes per token", "512"});
+  expect_failure({"sweep", "-q", "-f", write("text.txt", "One morning."), "--methods", "mean,bogus"}, 2, {"bogus"});
+}
+
+// A file in their place would be the end of /dev/null for everybody.
+TEST_F(ErrorsTest, DevicesAndPipesAreNotReplaced) {
+  const std::string pipe = file("pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  expect_failure({"logits", "-q", "-m", bundled(), "--tokens", "1", "-o", pipe}, 2, {pipe.c_str(), "pipe"});
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  std::filesystem::remove(pipe);
+  const Outcome outcome = run({"run", "-q", "-m", bundled(), "-p", "x", "-n", "1", "--trace", "/dev/stdout"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("\"schema\""), std::string::npos) << outcome.out;
 }
 
 TEST_F(ErrorsTest, PromptsThatDoNotFit) {

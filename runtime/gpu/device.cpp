@@ -96,6 +96,9 @@ std::unique_ptr<Device> Device::open(const Instance& instance, const DeviceOptio
   }
   device->has_memory_budget_ = has_extension(physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   if (device->has_memory_budget_) extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
+  // The specification has it enabled wherever it is offered. Its name's macro is in a header of provisional extensions.
+  constexpr const char* kPortabilitySubset = "VK_KHR_portability_subset";
+  if (has_extension(physical, kPortabilitySubset)) extensions.push_back(kPortabilitySubset);
 
   const float priority = 1.0f;
   VkDeviceQueueCreateInfo queue{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO};

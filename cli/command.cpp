@@ -138,6 +138,7 @@ std::unique_ptr<Device> DeviceChoice::open(const Instance& instance) const {
   options.mask = FeatureMask::parse(require, disable);
   options.cache_directory = cache_directory();
   options.max_submit_ms = max_submit_ms;
+  options.owns_process = true;
   if (!faults.empty() && !fault_plan) fault_plan = std::make_shared<FaultPlan>(FaultPlan::parse(faults));
   options.faults = fault_plan.get();
   for (const std::string& name : spoiled) {

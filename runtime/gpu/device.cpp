@@ -144,6 +144,7 @@ void Device::finish_setup(const DeviceOptions& options) {
   } else if (info_.type == DeviceType::kCpu && has_two_workers(info_.driver)) {
     worker_lag_us_ = wake_lag_us();
   }
+  binds_driver_threads_ = options.owns_process && owned_ && info_.type == DeviceType::kCpu;
   spoiled_kernels_ = options.spoiled_kernels;
   cache_directory_ = options.cache_directory;
   if (!options.cache_directory.empty()) cache_file_ = pipeline_cache_path(options.cache_directory, info_);

@@ -34,6 +34,10 @@ struct DeviceOptions {
   // For a caller who draws on the same device: further extensions, and a queue that takes graphics commands too.
   std::vector<const char*> extensions = {};
   bool graphics = false;
+  // All busy threads of this process are the driver's or wait for it, so that a CPU driver's may be bound to cores (see
+  // DriverThreads). Never so in a library: the threads of the program around it cannot be told from the driver's, which
+  // bear the program's name, and would stay bound for good.
+  bool owns_process = false;
   FaultPlan* faults = nullptr;  // for tests; outlives the device
   // For tests of the self-test: kernels of these names compute wrong results, unless they are compiled plainly.
   std::vector<std::string> spoiled_kernels = {};
@@ -106,7 +110,7 @@ class Device {
   double worker_lag_us() const { return worker_lag_us_; }
   // The device was waited for so long by the thread that submits.
   void note_waited(double ms) {
-    if (info_.type == DeviceType::kCpu && owned_) driver_threads_.waited(ms);
+    if (binds_driver_threads_) driver_threads_.waited(ms);
   }
   FaultPlan* faults() const { return faults_; }
 
@@ -139,6 +143,7 @@ class Device {
   std::vector<std::string> spoiled_kernels_;
   std::set<std::string, std::less<>> plain_kernels_;
   SubmitBudget budget_;
+  bool binds_driver_threads_ = false;
   DriverThreads driver_threads_;
   double worker_lag_us_ = 0;
 };

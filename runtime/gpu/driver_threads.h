@@ -16,8 +16,9 @@ class DriverThreads {
  public:
   // Tells that the device was waited for; after a while of it the workers are known by the time they spent, and each is
   // bound to a core, once. While the driver does something else (copies, compiles), it is looked at again later.
-  // Nothing is done unless there is exactly one worker for each core that this process may use. Linux only; does
-  // nothing elsewhere. Thread-safe.
+  // Nothing is done unless there is exactly one worker for each core that this process may use. Any thread of the
+  // process counts, so that a program's own busy threads may be taken for workers: only for a program that has none
+  // (DeviceOptions::owns_process). Linux only; does nothing elsewhere. Thread-safe.
   void waited(double ms);
   bool settled() const { return settled_.load(); }
 

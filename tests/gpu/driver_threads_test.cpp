@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/device_fixture.h"
+
 namespace regroup::test {
 namespace {
 
@@ -91,6 +93,26 @@ TEST(DriverThreads, NothingIsBoundWithoutAWorkerForEachCore) {
   observe(driver);
   EXPECT_TRUE(driver.settled());
   for (int i = 0; i <= cores; ++i) EXPECT_EQ(cores_of(threads.id(i)), cores);
+}
+
+// The threads of a program that merely uses the library are not the library's to bind.
+TEST(DriverThreadsDeviceTest, AProgramsOwnThreadsAreLeftAloneUnlessTheProcessIsOurs) {
+  const int cores = cores_of(0);
+  if (cores < 2) GTEST_SKIP() << "one core: nothing to spread";
+  if (shared_device().info().type != DeviceType::kCpu) GTEST_SKIP() << "not a CPU driver";
+  Threads threads(cores, 1);
+  const auto bound = [&] { return cores_of(threads.id(0)) == 1; };
+  const auto wait_for = [&](bool owns_process) {
+    const auto device = Device::open(shared_instance(), {.owns_process = owns_process});
+    for (int i = 0; i < 100 && !bound(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      device->note_waited(50);
+    }
+  };
+  wait_for(false);
+  EXPECT_FALSE(bound());
+  for (int attempt = 0; attempt < 50 && !bound(); ++attempt) wait_for(true);  // see above
+  EXPECT_TRUE(bound());
 }
 
 }  // namespace

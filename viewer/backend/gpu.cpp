@@ -43,7 +43,8 @@ void Gpu::rebuild_device() {
 }
 
 void Gpu::open_device() {
-  DeviceOptions compute{.which = options_.which, .mask = options_.mask, .cache_directory = cache_directory()};
+  DeviceOptions compute{
+      .which = options_.which, .mask = options_.mask, .cache_directory = cache_directory(), .owns_process = true};
   DeviceOptions screen{.which = options_.which};
   DeviceOptions& drawing = screen_instance_ ? screen : compute;
   drawing.graphics = true;

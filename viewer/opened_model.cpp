@@ -49,7 +49,7 @@ DeviceFacts describe_device(const Device& device, const KernelProfile& profile) 
                     .kernels = std::string(profile.name),
                     .memory_bytes = device.info().memory_bytes,
                     .allocated_bytes = device.allocated_bytes(),
-                    .timestamps = device.info().timestamp_period_ns > 0};
+                    .timestamps = device.timestamp_bits() > 0};
   // Only what the device offers at all: a masked feature is one that is offered and not in use.
   const auto feature = [&](const char* name, bool is_offered, bool in_use) {
     if (is_offered) facts.features.emplace_back(name, in_use);

@@ -26,6 +26,10 @@ void barrier(VkCommandBuffer commands, VkPipelineStageFlags to_stage, VkAccessFl
 
 }  // namespace
 
+std::uint64_t elapsed_ticks(std::uint64_t begin, std::uint64_t end, std::uint32_t bits) {
+  return (end - begin) & (~std::uint64_t{0} >> (64 - bits));
+}
+
 CommandList::CommandList(Device& device, bool timestamps) : device_(device) {
   VkCommandPoolCreateInfo info{VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
   info.queueFamilyIndex = device.queue_family();
@@ -34,7 +38,7 @@ CommandList::CommandList(Device& device, bool timestamps) : device_(device) {
   check_result(REGROUP_VK(device.faults(), CreateCommandPool, device.handle(), &info, nullptr, &pool),
                "creating a command pool");
   pool_ = CommandPoolHandle(device.handle(), pool);
-  timestamps_ = timestamps && device.info().timestamp_period_ns > 0;
+  timestamps_ = timestamps && device.timestamp_bits() > 0;
   if (timestamps_) {
     VkQueryPoolCreateInfo query_info{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
     query_info.queryType = VK_QUERY_TYPE_TIMESTAMP;
@@ -353,7 +357,8 @@ std::vector<DispatchTiming> CommandList::timings() const {
                "reading timestamps");
   const double ms_per_tick = static_cast<double>(device_.info().timestamp_period_ns) * 1e-6;
   for (std::size_t i = 0; i < labels_.size(); ++i) {
-    out.push_back({labels_[i], static_cast<double>(ticks[2 * i + 1] - ticks[2 * i]) * ms_per_tick});
+    const std::uint64_t elapsed = elapsed_ticks(ticks[2 * i], ticks[2 * i + 1], device_.timestamp_bits());
+    out.push_back({labels_[i], static_cast<double>(elapsed) * ms_per_tick});
   }
   return out;
 }

@@ -34,6 +34,10 @@ struct DispatchTiming {
   double ms;
 };
 
+// From one timestamp to a later one, both of a counter of `bits` bits (1 to 64) that began again at 0 at most once
+// meanwhile.
+std::uint64_t elapsed_ticks(std::uint64_t begin, std::uint64_t end, std::uint32_t bits);
+
 class CommandList {
  public:
   // timestamps: measure every dispatch (ignored where the queue has none).

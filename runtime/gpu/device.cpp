@@ -24,12 +24,9 @@ bool has_extension(VkPhysicalDevice device, std::string_view wanted) {
 
 // The first family that takes graphics and compute commands; the specification promises one wherever graphics exists.
 std::uint32_t graphics_family(VkPhysicalDevice device) {
-  std::uint32_t count = 0;
-  vkGetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
-  std::vector<VkQueueFamilyProperties> families(count);
-  vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());
+  const std::vector<VkQueueFamilyProperties> families = queue_families(device);
   constexpr VkQueueFlags kBoth = VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT;
-  for (std::uint32_t i = 0; i < count; ++i) {
+  for (std::uint32_t i = 0; i < families.size(); ++i) {
     if ((families[i].queueFlags & kBoth) == kBoth) return i;
   }
   throw_error(ErrorCode::kNoDevice, "the device has no queue for graphics; it can compute, but not draw a window");
@@ -137,6 +134,9 @@ void Device::finish_setup(const DeviceOptions& options) {
   vkGetPhysicalDeviceProperties(info_.handle, &properties);
   offset_alignment_ = std::max<std::uint64_t>(
       {16, properties.limits.minStorageBufferOffsetAlignment, properties.limits.minTexelBufferOffsetAlignment});
+  // Of the queue in use: the families of a device differ in this.
+  const std::vector<VkQueueFamilyProperties> families = queue_families(info_.handle);
+  if (queue_family_ < families.size()) timestamp_bits_ = families[queue_family_].timestampValidBits;
   if (faults_ != nullptr) faults_->device_opened();
   budget_.configure(options.max_submit_ms, info_.type == DeviceType::kCpu);
   if (options.worker_lag_us >= 0) {

@@ -68,6 +68,8 @@ class Device {
   VkDevice handle() const { return device_; }
   VkQueue queue() const { return queue_; }
   std::uint32_t queue_family() const { return queue_family_; }
+  // How many bits the queue's timestamps count with before they begin at 0 again; 0: the queue has none.
+  std::uint32_t timestamp_bits() const { return timestamp_bits_; }
   // Buffer offsets in bindings must be multiples of this.
   std::uint64_t offset_alignment() const { return offset_alignment_; }
   // The queue is not thread-safe in Vulkan; whoever submits holds this.
@@ -128,6 +130,7 @@ class Device {
   bool has_memory_budget_ = false;
   VkQueue queue_ = VK_NULL_HANDLE;
   std::uint32_t queue_family_ = 0;
+  std::uint32_t timestamp_bits_ = 0;
   std::uint64_t offset_alignment_ = 256;
   VkPhysicalDeviceMemoryProperties memory_{};
   std::atomic<std::uint64_t> allocated_bytes_{0};

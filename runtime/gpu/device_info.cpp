@@ -59,11 +59,8 @@ std::set<std::string> device_extensions(VkPhysicalDevice handle) {
   return names;
 }
 
-void read_queue(DeviceInfo& info, float timestamp_period) {
-  std::uint32_t count = 0;
-  vkGetPhysicalDeviceQueueFamilyProperties(info.handle, &count, nullptr);
-  std::vector<VkQueueFamilyProperties> families(count);
-  vkGetPhysicalDeviceQueueFamilyProperties(info.handle, &count, families.data());
+void read_queue(DeviceInfo& info) {
+  const std::vector<VkQueueFamilyProperties> families = queue_families(info.handle);
   const auto has_compute = [](const VkQueueFamilyProperties& f) { return (f.queueFlags & VK_QUEUE_COMPUTE_BIT) != 0; };
   const auto found = std::find_if(families.begin(), families.end(), has_compute);
   if (found == families.end()) {
@@ -71,7 +68,6 @@ void read_queue(DeviceInfo& info, float timestamp_period) {
     return;
   }
   info.compute_family = static_cast<std::uint32_t>(found - families.begin());
-  info.timestamp_period_ns = found->timestampValidBits > 0 ? timestamp_period : 0.0f;
 }
 
 void read_features(DeviceInfo& info, const VkPhysicalDeviceLimits& limits, const std::set<std::string>& extensions) {
@@ -163,6 +159,14 @@ std::string uuid_text(const Uuid& uuid) {
   return text;
 }
 
+std::vector<VkQueueFamilyProperties> queue_families(VkPhysicalDevice handle) {
+  std::uint32_t count = 0;
+  vkGetPhysicalDeviceQueueFamilyProperties(handle, &count, nullptr);
+  std::vector<VkQueueFamilyProperties> families(count);
+  vkGetPhysicalDeviceQueueFamilyProperties(handle, &count, families.data());
+  return families;
+}
+
 DeviceInfo describe_device(VkPhysicalDevice handle) {
   DeviceInfo info;
   info.handle = handle;
@@ -204,7 +208,8 @@ DeviceInfo describe_device(VkPhysicalDevice handle) {
       info.memory_bytes = std::max<std::uint64_t>(info.memory_bytes, memory.memoryHeaps[i].size);
     }
   }
-  read_queue(info, basic.limits.timestampPeriod);
+  info.timestamp_period_ns = basic.limits.timestampPeriod;
+  read_queue(info);
   read_features(info, basic.limits, extensions);
   return info;
 }

@@ -39,7 +39,7 @@ struct DeviceInfo {
   std::uint64_t memory_bytes = 0;  // largest device-local heap (a CPU driver: what the driver reports)
   DeviceFeatures features;         // offered, before any mask
   std::uint32_t compute_family = 0;
-  float timestamp_period_ns = 0;      // 0: no timestamps
+  float timestamp_period_ns = 0;      // of one tick; which queues have timestamps: Device::timestamp_bits
   std::vector<std::string> refusals;  // empty when usable
 
   std::string uuid_text() const { return regroup::uuid_text(device_uuid); }
@@ -75,6 +75,8 @@ class Instance {
   FaultPlan* faults_ = nullptr;
   std::function<void(std::string_view)> on_message_;
 };
+
+std::vector<VkQueueFamilyProperties> queue_families(VkPhysicalDevice handle);
 
 // Fills everything of DeviceInfo but `index` for one physical device.
 DeviceInfo describe_device(VkPhysicalDevice handle);

@@ -82,7 +82,7 @@ TEST_F(CommandListTest, StopsBetweenSubmissionsWhenCancelled) {
 }
 
 TEST_F(CommandListTest, MeasuresDispatches) {
-  if (device().info().timestamp_period_ns == 0) GTEST_SKIP() << "no timestamps on this queue";
+  if (device().timestamp_bits() == 0) GTEST_SKIP() << "no timestamps on this queue";
   Arena arena(device(), MemoryUse::kDevice, "test");
   Buffer& a = arena.buffer(kCount * 4, "a");
   CommandList list(device(), true);
@@ -92,6 +92,20 @@ TEST_F(CommandListTest, MeasuresDispatches) {
   ASSERT_EQ(timings.size(), 1u);
   EXPECT_EQ(timings[0].label, "add");
   EXPECT_GE(timings[0].ms, 0.0);
+}
+
+TEST(ElapsedTicks, CountersThatBeginAgainAtZero) {
+  EXPECT_EQ(elapsed_ticks(100, 350, 64), 250u);
+  EXPECT_EQ(elapsed_ticks(100, 350, 36), 250u);
+  EXPECT_EQ(elapsed_ticks((1ull << 36) - 100, 150, 36), 250u);
+  EXPECT_EQ(elapsed_ticks(~0ull - 99, 150, 64), 250u);
+  EXPECT_EQ(elapsed_ticks(1, 0, 1), 1u);
+}
+
+TEST_F(CommandListTest, TimestampsAreThoseOfTheQueueInUse) {
+  const std::vector<VkQueueFamilyProperties> families = queue_families(device().info().handle);
+  ASSERT_LT(device().queue_family(), families.size());
+  EXPECT_EQ(device().timestamp_bits(), families[device().queue_family()].timestampValidBits);
 }
 
 TEST_F(CommandListTest, RefusesWrongInterfaces) {

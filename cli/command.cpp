@@ -114,7 +114,8 @@ void DeviceChoice::add_options(CLI::App& command) {
                      "device: index, UUID or part of the name (default $REGROUP_DEVICE, then the best)");
   command.add_option("--require-features", require, "minimum: use nothing beyond Vulkan 1.1's guaranteed floor");
   command.add_option("--disable", disable,
-                     "features to leave unused: fp16,storage16,int8,dot,subgroup,arithmetic,shuffle,texel");
+                     "features to leave unused: subgroup,arithmetic,shuffle,texel; fp16,storage16,int8,dot are not yet "
+                     "used by any kernel");
   command.add_option(
       "--kernels", kernels,
       "force a family of kernels: cpu-texel16, cpu-texel8, cpu-ssbo4, cpu-plain, gpu-subgroup, gpu-shared");

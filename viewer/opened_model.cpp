@@ -50,18 +50,13 @@ DeviceFacts describe_device(const Device& device, const KernelProfile& profile) 
                     .memory_bytes = device.info().memory_bytes,
                     .allocated_bytes = device.allocated_bytes(),
                     .timestamps = device.timestamp_bits() > 0};
-  // Only what the device offers at all: a masked feature is one that is offered and not in use.
+  // Only what kernels use and the device offers: a masked feature is one that is offered and not in use.
   const auto feature = [&](const char* name, bool is_offered, bool in_use) {
     if (is_offered) facts.features.emplace_back(name, in_use);
   };
-  feature("fp16", offered.fp16, used.fp16);
-  feature("16-bit storage", offered.storage_16bit, used.storage_16bit);
-  feature("int8", offered.int8, used.int8);
-  feature("integer dot", offered.integer_dot, used.integer_dot);
   feature("subgroup arithmetic", offered.subgroup_arithmetic, used.subgroup_arithmetic);
   feature("subgroup shuffle", offered.subgroup_shuffle, used.subgroup_shuffle);
   feature("subgroup broadcast", offered.subgroup_broadcast, used.subgroup_broadcast);
-  feature("subgroup size control", offered.subgroup_size_control, used.subgroup_size_control);
   feature("texel buffers", offered.texel_buffers, used.texel_buffers);
   facts.limits = {{"subgroup size", std::to_string(used.subgroup_size)},
                   {"workgroup invocations", std::to_string(used.max_workgroup_invocations)},

@@ -46,51 +46,8 @@ std::unique_ptr<Device> Device::open(const Instance& instance, const DeviceOptio
   device->features_ = apply_mask(device->info_.features, options.mask);
   const VkPhysicalDevice physical = device->info_.handle;
   device->queue_family_ = options.graphics ? graphics_family(physical) : device->info_.compute_family;
-  const DeviceFeatures& f = device->features_;
-  const bool v13 = device->info_.api_version >= VK_API_VERSION_1_3;
-  const bool v12 = device->info_.api_version >= VK_API_VERSION_1_2;
 
   std::vector<const char*> extensions = options.extensions;
-  const auto need = [&](bool in_core, const char* name) {
-    if (!in_core) extensions.push_back(name);
-  };
-  VkPhysicalDeviceFeatures2 enabled{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
-  VkPhysicalDevice16BitStorageFeatures storage16{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES};
-  VkPhysicalDevice8BitStorageFeatures storage8{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES};
-  VkPhysicalDeviceShaderFloat16Int8Features narrow{VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES};
-  VkPhysicalDeviceSubgroupSizeControlFeatures size_control{
-      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
-  VkPhysicalDeviceShaderIntegerDotProductFeatures dot{
-      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES};
-  const auto chain = [&](auto& next) {
-    next.pNext = enabled.pNext;
-    enabled.pNext = &next;
-  };
-  if (f.storage_16bit) {
-    storage16.storageBuffer16BitAccess = VK_TRUE;
-    chain(storage16);
-  }
-  if (f.int8) {
-    need(v12, VK_KHR_8BIT_STORAGE_EXTENSION_NAME);
-    storage8.storageBuffer8BitAccess = VK_TRUE;
-    chain(storage8);
-  }
-  if (f.fp16 || f.int8) {
-    need(v12, VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME);
-    narrow.shaderFloat16 = f.fp16 ? VK_TRUE : VK_FALSE;
-    narrow.shaderInt8 = f.int8 ? VK_TRUE : VK_FALSE;
-    chain(narrow);
-  }
-  if (f.subgroup_size_control) {
-    need(v13, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
-    size_control.subgroupSizeControl = VK_TRUE;
-    chain(size_control);
-  }
-  if (f.integer_dot) {
-    need(v13, VK_KHR_SHADER_INTEGER_DOT_PRODUCT_EXTENSION_NAME);
-    dot.shaderIntegerDotProduct = VK_TRUE;
-    chain(dot);
-  }
   device->has_memory_budget_ = has_extension(physical, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   if (device->has_memory_budget_) extensions.push_back(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME);
   // The specification has it enabled wherever it is offered. Its name's macro is in a header of provisional extensions.
@@ -103,7 +60,7 @@ std::unique_ptr<Device> Device::open(const Instance& instance, const DeviceOptio
   queue.queueCount = 1;
   queue.pQueuePriorities = &priority;
   VkDeviceCreateInfo info{VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO};
-  info.pNext = &enabled;
+  // No feature is enabled: what is not needed may be what a driver stumbles over.
   info.queueCreateInfoCount = 1;
   info.pQueueCreateInfos = &queue;
   info.enabledExtensionCount = static_cast<std::uint32_t>(extensions.size());
@@ -244,19 +201,18 @@ bool Device::has_kernel(std::string_view name) {
   return find_shader(name) != nullptr;
 }
 
-const Kernel& Device::kernel(std::string_view name, std::span<const std::uint32_t> constants,
-                             std::uint32_t required_subgroup_size) {
-  KernelKey key{std::string(name), {constants.begin(), constants.end()}, required_subgroup_size};
+const Kernel& Device::kernel(std::string_view name, std::span<const std::uint32_t> constants) {
+  KernelKey key{std::string(name), {constants.begin(), constants.end()}};
   const std::lock_guard lock(kernels_mutex_);
   auto& slot = kernels_[std::move(key)];
-  if (!slot) slot = create_kernel(name, constants, required_subgroup_size);
+  if (!slot) slot = create_kernel(name, constants);
   return *slot;
 }
 
 void Device::compile_plainly(std::string_view name) {
   const std::lock_guard lock(kernels_mutex_);
   if (!plain_kernels_.emplace(name).second) return;  // a recorded list may use it
-  std::erase_if(kernels_, [&](const auto& entry) { return std::get<std::string>(entry.first) == name; });
+  std::erase_if(kernels_, [&](const auto& entry) { return entry.first.first == name; });
 }
 
 std::vector<std::string> Device::plain_kernels() const {
@@ -264,8 +220,7 @@ std::vector<std::string> Device::plain_kernels() const {
   return {plain_kernels_.begin(), plain_kernels_.end()};
 }
 
-std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<const std::uint32_t> constants,
-                                              std::uint32_t required_subgroup_size) {
+std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<const std::uint32_t> constants) {
   const ShaderEntry* shader = find_shader(name);
   if (shader == nullptr) throw std::logic_error(fmt::format("no kernel named {} was compiled", name));
   const std::string what = fmt::format("creating kernel {}", name);
@@ -317,9 +272,6 @@ std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<c
   specialization.dataSize = constants.size_bytes();
   specialization.pData = constants.data();
 
-  VkPipelineShaderStageRequiredSubgroupSizeCreateInfo subgroup{
-      VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO};
-  subgroup.requiredSubgroupSize = required_subgroup_size;
   VkComputePipelineCreateInfo info{VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO};
   if (plain) info.flags = VK_PIPELINE_CREATE_DISABLE_OPTIMIZATION_BIT;
   info.stage.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO;
@@ -327,7 +279,6 @@ std::unique_ptr<Kernel> Device::create_kernel(std::string_view name, std::span<c
   info.stage.module = module.get();
   info.stage.pName = "main";
   info.stage.pSpecializationInfo = &specialization;
-  if (required_subgroup_size != 0 && features_.subgroup_size_control) info.stage.pNext = &subgroup;
   info.layout = layout;
   VkPipeline pipeline = VK_NULL_HANDLE;
   check_result(

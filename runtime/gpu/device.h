@@ -76,10 +76,8 @@ class Device {
   std::mutex& queue_mutex() { return queue_mutex_; }
 
   // The kernel `name` (a row of shaders/*/kernels.def) with specialisation constants 0, 1, ...; compiled on first use,
-  // kept for the device's life. required_subgroup_size: 0 = the driver's choice. Thread-safe. Throws std::logic_error
-  // for an unknown name.
-  const Kernel& kernel(std::string_view name, std::span<const std::uint32_t> constants = {},
-                       std::uint32_t required_subgroup_size = 0);
+  // kept for the device's life. Thread-safe. Throws std::logic_error for an unknown name.
+  const Kernel& kernel(std::string_view name, std::span<const std::uint32_t> constants = {});
   static bool has_kernel(std::string_view name);
 
   // Compiles the kernel `name` without the driver's optimisations from now on: the variant that is left when it
@@ -119,8 +117,7 @@ class Device {
  private:
   Device() = default;
   void finish_setup(const DeviceOptions& options);
-  std::unique_ptr<Kernel> create_kernel(std::string_view name, std::span<const std::uint32_t> constants,
-                                        std::uint32_t required_subgroup_size);
+  std::unique_ptr<Kernel> create_kernel(std::string_view name, std::span<const std::uint32_t> constants);
 
   DeviceInfo info_;
   DeviceFeatures features_;
@@ -141,7 +138,7 @@ class Device {
   PipelineCacheHandle pipeline_cache_;
   mutable std::mutex kernels_mutex_;
   mutable std::size_t saved_kernel_count_ = 0;
-  using KernelKey = std::tuple<std::string, std::vector<std::uint32_t>, std::uint32_t>;
+  using KernelKey = std::pair<std::string, std::vector<std::uint32_t>>;  // name, constants
   std::map<KernelKey, std::unique_ptr<Kernel>, std::less<>> kernels_;
   std::vector<std::string> spoiled_kernels_;
   std::set<std::string, std::less<>> plain_kernels_;

@@ -122,8 +122,6 @@ void read_features(DeviceInfo& info, const VkPhysicalDeviceLimits& limits, const
   f.subgroup_size = any ? subgroup.subgroupSize : 1;
   f.subgroup_size_control =
       any && has_size_control && (sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT) != 0;
-  f.min_subgroup_size = f.subgroup_size_control ? sizes.minSubgroupSize : f.subgroup_size;
-  f.max_subgroup_size = f.subgroup_size_control ? sizes.maxSubgroupSize : f.subgroup_size;
   f.max_workgroup_invocations = limits.maxComputeWorkGroupInvocations;
   f.max_shared_memory_bytes = limits.maxComputeSharedMemorySize;
   f.max_storage_buffers = limits.maxPerStageDescriptorStorageBuffers;

@@ -10,7 +10,7 @@ namespace {
 void remove_subgroups(DeviceFeatures& features) {
   features.subgroup_arithmetic = features.subgroup_shuffle = features.subgroup_broadcast = false;
   features.subgroup_size_control = false;
-  features.subgroup_size = features.min_subgroup_size = features.max_subgroup_size = 1;
+  features.subgroup_size = 1;
 }
 
 void remove(DeviceFeatures& features, std::string_view name) {

@@ -243,6 +243,7 @@ TEST_F(CapiDecodingTest, TheCallersInstanceAndDeviceAreUsedAndSurvive) {
   if (own.features().int8) enabled |= REGROUP_ENABLED_INT8;
   if (own.features().integer_dot) enabled |= REGROUP_ENABLED_INTEGER_DOT;
   if (own.features().subgroup_size_control) enabled |= REGROUP_ENABLED_SUBGROUP_SIZE_CONTROL;
+  // `own` enabled none of it: the layers would tell of a kernel that uses what the caller only claims.
   for (const std::uint32_t flags : {enabled, 0u}) {
     regroup_vulkan vulkan{};
     vulkan.size = sizeof vulkan;

@@ -13,8 +13,6 @@ DeviceFeatures everything() {
   f.fp16 = f.storage_16bit = f.int8 = f.integer_dot = true;
   f.subgroup_arithmetic = f.subgroup_shuffle = f.subgroup_broadcast = f.subgroup_size_control = true;
   f.subgroup_size = 32;
-  f.min_subgroup_size = 8;
-  f.max_subgroup_size = 64;
   f.max_workgroup_invocations = 1024;
   f.max_shared_memory_bytes = 65536;
   f.max_storage_buffers = 1000;
@@ -71,7 +69,6 @@ TEST(FeatureMask, EachSwitchTakesItsFeatureAndNothingElse) {
   const DeviceFeatures none = without("subgroup");
   EXPECT_EQ(count(none), 5);
   EXPECT_EQ(none.subgroup_size, 1u);
-  EXPECT_EQ(none.max_subgroup_size, 1u);
   EXPECT_EQ(count(apply_mask(everything(), {})), 9);
 }
 

@@ -94,7 +94,8 @@ typedef struct regroup_device_info {
 REGROUP_API regroup_status regroup_list_devices(struct VkInstance_T* instance, regroup_device_info* devices,
                                                 size_t capacity, size_t* count, regroup_error* error);
 
-/* What the caller enabled on its VkDevice, beyond Vulkan 1.1 without any feature; more of it means faster kernels. */
+/* What the caller enabled on its VkDevice, beyond Vulkan 1.1 without any feature. No kernel uses any of it yet: nothing
+ * need be enabled. */
 enum {
   REGROUP_ENABLED_FP16 = 1,                  /* shaderFloat16 */
   REGROUP_ENABLED_STORAGE_16BIT = 2,         /* storageBuffer16BitAccess */
@@ -124,7 +125,7 @@ typedef struct regroup_device_options {
   const char*
       cache_folder; /* for compiled kernels, which of them is fastest, and merged heads; NULL: nothing is kept */
   const char* require_features; /* "minimum": use nothing beyond Vulkan 1.1's floor; NULL: all that there is */
-  const char* disable;          /* "fp16,subgroup,...", as --disable takes it */
+  const char* disable;          /* "subgroup,texel,...", as --disable takes it */
   double max_submit_ms;         /* no submission is planned to run longer; default 40 */
   const regroup_vulkan* vulkan; /* the caller's objects; NULL: our own */
   /* Called on the calling thread with one line for whoever uses the program, such as a kernel that computes wrong here

@@ -1,9 +1,9 @@
 #include "runtime/ops/adam.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "runtime/core/error.h"
+#include "runtime/ops/folded_grid.h"
 #include "shaders/training/adam.h"
 
 namespace regroup {
@@ -17,9 +17,8 @@ void record(CommandList& list, const KernelProfile& profile, const Adam& op) {
   const std::uint32_t chunks_each = profile.shape == ProductShape::kRowPerLane ? 64 : 1;
   const shader::AdamConstants constants{.workgroup_size = profile.lanes, .chunks_each = chunks_each};
   const Kernel& kernel = list.device().kernel("adam", as_words(constants));
-  constexpr std::uint32_t kMaxGroups = 65535;
   const std::uint32_t chunks = op.count / 4, per_workgroup = chunks_each * profile.lanes;
-  const std::uint32_t groups = (chunks + per_workgroup - 1) / per_workgroup, x = std::min(groups, kMaxGroups);
+  const Groups grid = folded_grid((chunks + per_workgroup - 1) / per_workgroup);
   // In double: 1 - beta^step is small at first.
   const shader::AdamPush push{
       .chunks = chunks,
@@ -28,9 +27,9 @@ void record(CommandList& list, const KernelProfile& profile, const Adam& op) {
       .beta2 = op.beta2,
       .scale2 = static_cast<float>(1.0 / (1.0 - std::pow(double{op.beta2}, op.step))),
       .epsilon = op.epsilon,
-      .groups_x = x};
-  list.dispatch(kernel, {{0, op.weights}, {1, op.gradient}, {2, op.first}, {3, op.second}}, as_words(push),
-                {.x = x, .y = (groups + x - 1) / x}, {.bytes = 28.0 * op.count, .flops = 15.0 * op.count}, "adam");
+      .groups_x = grid.x};
+  list.dispatch(kernel, {{0, op.weights}, {1, op.gradient}, {2, op.first}, {3, op.second}}, as_words(push), grid,
+                {.bytes = 28.0 * op.count, .flops = 15.0 * op.count}, "adam");
 }
 
 }  // namespace regroup

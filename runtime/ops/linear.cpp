@@ -7,6 +7,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/ops/chunk_view.h"
+#include "runtime/ops/folded_grid.h"
 #include "runtime/ops/rope_store.h"
 #include "runtime/ops/worker_share.h"
 #include "shaders/linear/linear.h"
@@ -166,8 +167,7 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
   const double parts = std::clamp(std::ceil(budget.estimate_ms(work_of(slice.rows)) / budget.max_ms()), 1.0,
                                   static_cast<double>(row_groups));
   std::uint32_t groups_per_part = static_cast<std::uint32_t>(std::ceil(static_cast<double>(row_groups) / parts));
-  constexpr std::uint32_t kMaxGroups = 65535;
-  if (variant.tiled) groups_per_part = std::min(groups_per_part, kMaxGroups);
+  if (variant.tiled) groups_per_part = std::min(groups_per_part, 65535u);
 
   for (std::uint32_t group = 0; group < row_groups; group += groups_per_part) {
     const std::uint32_t groups = std::min(groups_per_part, row_groups - group);
@@ -189,11 +189,10 @@ void record_slice(CommandList& list, const Kernel& kernel, const Variant& varian
     if (op.rope_store != nullptr) set_rope_store(push, op);
     Groups grid{(count + variant.tokens - 1) / variant.tokens, groups, 1};
     if (!variant.tiled) {
-      // Kernels for one token leave out what the grid has beyond the rows.
       const std::uint32_t shared = layout.panel_rows == variant.rows && count == 1
                                        ? shared_groups(list.device().worker_lag_us(), groups, ns_of_panel(layout))
                                        : groups;
-      grid = {std::min(shared, kMaxGroups), (shared + kMaxGroups - 1) / kMaxGroups, grid.x};
+      grid = {folded_grid(shared).x, folded_grid(shared).y, grid.x};
     }
     list.dispatch(kernel, bindings, as_words(push), grid, work_of(rows));
   }

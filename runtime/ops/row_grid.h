@@ -1,8 +1,9 @@
 // How kernels that work row by row (shaders/training/row_sum.glsl) are launched.
 #pragma once
 
-#include "runtime/core/error.h"
-#include "runtime/gpu/command_list.h"
+#include <string_view>
+
+#include "runtime/ops/folded_grid.h"
 #include "runtime/ops/kernel_profile.h"
 
 namespace regroup {
@@ -17,12 +18,7 @@ inline std::string_view row_kernel(const KernelProfile& profile, std::string_vie
 
 // A grid of workgroups that covers `rows`; one that is too long for x goes on in y.
 inline Groups row_grid(const KernelProfile& profile, std::uint64_t rows) {
-  const std::uint64_t groups = profile.shape == ProductShape::kRowPerLane ? (rows + 7) / 8 : rows;
-  constexpr std::uint64_t kMaxGroups = 65535;
-  const std::uint64_t x = std::min(groups, kMaxGroups);
-  const std::uint64_t y = (groups + x - 1) / x;
-  REGROUP_CHECK(groups > 0 && y <= kMaxGroups);
-  return {static_cast<std::uint32_t>(x), static_cast<std::uint32_t>(y), 1};
+  return folded_grid(profile.shape == ProductShape::kRowPerLane ? (rows + 7) / 8 : rows);
 }
 
 }  // namespace regroup

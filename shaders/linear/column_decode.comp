@@ -56,6 +56,7 @@ void reduce(inout float sums[SUMS]) {
 
 void main() {
   uint first_row = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * uint(ROWS);
+  if (first_row >= push.rows) return;  // folded_grid may have a few workgroups too many
   uint token = gl_WorkGroupID.z;
   uint x_row = push.x_offset + token * push.x_stride;
   uint row_chunks[ROWS];

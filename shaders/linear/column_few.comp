@@ -34,6 +34,7 @@ vec4 reduce(vec4 sum) {
 
 void main() {
   uint first_row = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * uint(ROWS);
+  if (first_row >= push.rows) return;  // folded_grid may have a few workgroups too many
   uint first_token = gl_WorkGroupID.z * uint(TOKENS);
   uint row_chunks[ROWS];
   [[unroll]] for (int r = 0; r < ROWS; ++r) row_chunks[r] = push.skip_chunks + min(first_row + uint(r), push.rows - 1u) * push.panel_chunks;

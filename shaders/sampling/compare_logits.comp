@@ -2,6 +2,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "shaders/sampling/compare_logits.h"
+#include "shaders/sampling/not_numbers.glsl"
 
 layout(local_size_x = 64, local_size_x_id = 0) in;
 layout(binding = 0) readonly buffer Baseline { vec4 baseline[]; };
@@ -15,10 +16,7 @@ shared vec3 shared_sums[128];
 
 #define LOWEST -3.4028235e38  // every column beats it but -infinity and NaN
 
-// SwiftShader's exp and log make numbers of NaN; NaN is told by its bits, which no optimiser assumes away.
-bvec4 not_numbers(vec4 x) {
-  return greaterThan(floatBitsToUint(x) & 0x7fffffffu, uvec4(0x7f800000u));
-}
+// SwiftShader's exp and log make numbers of NaN.
 vec4 exponentials(vec4 x) {
   return mix(exp(x), x, not_numbers(x));
 }

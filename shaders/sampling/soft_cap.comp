@@ -2,6 +2,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "shaders/sampling/soft_cap.h"
+#include "shaders/sampling/not_numbers.glsl"
 
 layout(local_size_x = 64, local_size_x_id = 0) in;
 layout(binding = 1) buffer Y { vec4 y[]; };
@@ -22,7 +23,7 @@ vec4 hyperbolic_tangent(vec4 x) {
   vec4 series = magnitude * (1.0 + square * (-1.0 / 3.0 + square * (2.0 / 15.0 + square * (-17.0 / 315.0 + square * (62.0 / 2835.0)))));
   vec4 quotient = (1.0 - falling) / (1.0 + falling);
   vec4 result = mix(quotient, series, lessThan(magnitude, vec4(0.3))) * sign(x);
-  return mix(result, x, isnan(x));  // the choice of the next token reports it
+  return mix(result, x, not_numbers(x));  // the choice of the next token reports it
 }
 
 void main() {

@@ -35,6 +35,7 @@ constexpr Banned kBanned[] = {
     {"X"
      "XX",
      "", "say what is meant"},
+    {"isnan(", "shaders/", "not_numbers(): compilers may assume that there are no NaNs"},
     {"using name"
      "space std",
      "", "write std::"},

@@ -1,4 +1,5 @@
 // regroup devices: every Vulkan device, what it offers, and all reasons for which one is refused.
+#include <cmath>
 #include <cstdio>
 
 #include "cli/command.h"
@@ -32,7 +33,8 @@ void print_timings(const std::vector<tuning::ShapeTiming>& timings) {
   for (const tuning::ShapeTiming& timing : timings) {
     std::string times;
     for (const tuning::CandidateSpeed& speed : timing.speeds) {
-      times += fmt::format("{}{} {:.3g} ms", times.empty() ? "" : ", ", speed.name, speed.ms);
+      times += fmt::format("{}{} {}", times.empty() ? "" : ", ", speed.name,
+                           std::isfinite(speed.ms) ? fmt::format("{:.3g} ms", speed.ms) : "computes wrong results");
     }
     std::printf("   for %s: %s (%s%s)\n", timing.shape.c_str(), timing.chosen().c_str(), times.c_str(),
                 timing.settled() ? "" : "; to be timed once more");

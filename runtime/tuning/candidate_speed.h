@@ -8,7 +8,7 @@ namespace regroup::tuning {
 
 struct CandidateSpeed {
   std::string name;  // KernelProfile::variant_name()
-  double ms = 0;     // the least of several runs; infinite: it does not work
+  double ms = 0;     // the least of several runs; infinite: wrong results
 };
 
 // Indices of `speeds`, best first. speeds[0] is the table's own choice, which keeps its place unless another is clearly

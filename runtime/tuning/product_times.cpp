@@ -142,14 +142,14 @@ double time_run(CommandList& list) {
   return std::max(1000.0 * static_cast<double>(std::clock() - worked) / CLOCKS_PER_SEC, 1e-3);
 }
 
-// What `work` returns, or `otherwise` after an error that is the candidate's own.
-template <typename Work, typename Value>
-Value attempt(const Work& work, Value otherwise) {
+// What `work` returns, or nothing after an error that is the candidate's own.
+template <typename Work>
+std::optional<double> attempt(const Work& work) {
   try {
     return work();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kDeviceLost || error.code() == ErrorCode::kOutOfMemory) throw;
-    return otherwise;
+    return std::nullopt;
   }
 }
 
@@ -164,9 +164,10 @@ std::string Shape::class_name() const {
   return fmt::format("{} {} x {}", format_info(format).name, std::bit_floor(rows), std::bit_floor(columns));
 }
 
-std::vector<double> product_times(Device& device, std::span<const KernelProfile> candidates, const Shape& shape) {
+std::vector<std::optional<double>> product_times(Device& device, std::span<const KernelProfile> candidates,
+                                                 const Shape& shape) {
   constexpr double kNever = std::numeric_limits<double>::infinity();
-  std::vector<double> least(candidates.size(), kNever);
+  std::vector<std::optional<double>> least(candidates.size(), kNever);
   Products products(device, shape);
   std::vector<Runner> runners;
   double first_ms = kNever;  // of one pass, by the best so far
@@ -179,9 +180,10 @@ std::vector<double> product_times(Device& device, std::span<const KernelProfile>
       if (!products.results_are_right()) return kNever;
       return time_run(*runner.run);
     };
-    const double ms = attempt(warm_up, kNever);
-    if (ms == kNever) continue;
-    first_ms = std::min(first_ms, ms);
+    const std::optional<double> ms = attempt(warm_up);
+    if (!ms) least[i].reset();
+    if (ms.value_or(kNever) == kNever) continue;
+    first_ms = std::min(first_ms, *ms);
     runners.push_back(std::move(runner));
   }
   if (runners.empty()) return least;
@@ -195,15 +197,18 @@ std::vector<double> product_times(Device& device, std::span<const KernelProfile>
 
   const double time = std::min(kMostMs, kMsPerCandidate * static_cast<double>(runners.size()));
   const auto start = Clock::now();
+  double best = kNever;
   for (int round = 1; round <= kLeastRounds || ms_since(start) < time; ++round) {
     for (const Runner& runner : runners) {
-      double& ms = least[runner.candidate];
-      ms = std::min(ms, attempt([&] { return time_run(*runner.run) / passes; }, kNever));
+      std::optional<double>& ms = least[runner.candidate];
+      const std::optional<double> again = attempt([&] { return time_run(*runner.run) / passes; });
+      ms = again ? std::optional(std::min(*ms, *again)) : std::nullopt;
+      best = std::min(best, ms.value_or(kNever));
     }
-    const double best = *std::min_element(least.begin(), least.end());
-    if (round >= 2) {
-      std::erase_if(runners, [&](const Runner& runner) { return least[runner.candidate] > kHopeless * best; });
-    }
+    std::erase_if(runners, [&](const Runner& runner) {
+      const std::optional<double>& ms = least[runner.candidate];
+      return !ms || (round >= 2 && *ms > kHopeless * best);
+    });
     if (runners.size() < 2 && round >= kLeastRounds) break;
   }
   return least;

@@ -1,6 +1,7 @@
 // How fast candidates multiply: one token times matrices of a shape, which is most of what decoding does.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,9 +20,10 @@ struct Shape {
 };
 
 // Milliseconds (of a CPU driver: of CPU time) that each candidate takes for the same work, the least of several runs in
-// turn with the others. Their kernels are compiled first and their results compared with the host's; infinite: wrong
-// results, or an error of the driver's. Takes some 20 ms for each candidate beside compiling. Throws kDeviceLost,
-// kOutOfMemory.
-std::vector<double> product_times(Device& device, std::span<const KernelProfile> candidates, const Shape& shape);
+// turn with the others. Their kernels are compiled first and their results compared with the host's. Infinite: wrong
+// results; nothing: an error of the driver's, which may be gone another time. Takes some 20 ms for each candidate
+// beside compiling. Throws kDeviceLost, kOutOfMemory.
+std::vector<std::optional<double>> product_times(Device& device, std::span<const KernelProfile> candidates,
+                                                 const Shape& shape);
 
 }  // namespace regroup::tuning

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
@@ -23,6 +24,14 @@ std::string name_in(const nlohmann::json& object, const char* key) {
   return name;
 }
 
+// null, which is how JSON writes an infinite number, stands for wrong results.
+double time_in(const nlohmann::json& value) {
+  if (value.is_null()) return std::numeric_limits<double>::infinity();
+  const auto ms = value.get<double>();
+  if (!std::isfinite(ms) || ms <= 0) throw_error(ErrorCode::kFailed, "no time");
+  return ms;
+}
+
 ShapeTiming timing_in(const nlohmann::json& object) {
   ShapeTiming timing{.shape = name_in(object, "shape"), .kernels = name_in(object, "kernels")};
   const nlohmann::json& speeds = object.at("speeds");
@@ -33,9 +42,7 @@ ShapeTiming timing_in(const nlohmann::json& object) {
   }
   timing.taken = taken.get<std::uint32_t>();
   for (const nlohmann::json& speed : speeds) {
-    const auto ms = speed.at("ms").get<double>();
-    if (!std::isfinite(ms) || ms <= 0) throw_error(ErrorCode::kFailed, "no time");
-    timing.speeds.push_back({name_in(speed, "name"), ms});
+    timing.speeds.push_back({name_in(speed, "name"), time_in(speed.at("ms"))});
   }
   return timing;
 }

@@ -18,7 +18,7 @@ struct ShapeTiming {
   std::string shape;                   // "q4_1 1024 x 512"
   std::string kernels;                 // fingerprint of what was timed
   std::uint32_t taken = 0;             // how often; the least of all counts
-  std::vector<CandidateSpeed> speeds;  // of all candidates, the table's choice first; finite
+  std::vector<CandidateSpeed> speeds;  // of all candidates, the table's choice first
 
   const std::string& chosen() const { return speeds[order_of(speeds).front()].name; }
   // A timing that overturns the table may have been taken while the machine was busy: it is taken once more at the next

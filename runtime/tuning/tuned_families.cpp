@@ -1,7 +1,7 @@
 #include "runtime/tuning/tuned_families.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -52,13 +52,20 @@ std::string fingerprint(WeightFormat format) {
 // Times the candidates and keeps what was found, with what was found before.
 ShapeTiming taken_again(Device& device, TimingsFile& file, ShapeTiming timing,
                         const std::vector<KernelProfile>& candidates, const Shape& shape) {
-  const std::vector<double> ms = product_times(device, candidates, shape);
-  for (std::size_t i = 0; i < ms.size(); ++i) {
-    timing.speeds[i].ms = timing.taken == 0 ? ms[i] : std::min(timing.speeds[i].ms, ms[i]);
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  const std::vector<std::optional<double>> times = product_times(device, candidates, shape);
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    const double now = times[i].value_or(kNever);
+    double& ms = timing.speeds[i].ms;
+    if (timing.taken == 0 || now == kNever) {
+      ms = now;
+    } else if (ms != kNever) {  // what was wrong once is wrong
+      ms = std::min(ms, now);
+    }
   }
   ++timing.taken;
-  // What does not work may be for want of memory at this time, and is tried again next time.
-  if (std::all_of(ms.begin(), ms.end(), [](double value) { return std::isfinite(value); })) {
+  // Wrong results are a finding, and kept; an error of the driver's may be gone at the next start, which tries again.
+  if (std::all_of(times.begin(), times.end(), [](const auto& ms) { return ms.has_value(); })) {
     file.put(timing);
     file.save();
   }

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <limits>
 
 #include "tests/model/tiny_model.h"
 
@@ -56,6 +57,22 @@ TEST_F(TimingsFileTest, WhatIsKeptIsReadBack) {
   EXPECT_EQ(file.find("f32 64 x 64", "abd", kCandidates), nullptr);
   EXPECT_EQ(file.find("f32 64 x 64", "abc", {"one"}), nullptr);
   EXPECT_EQ(file.find("f32 64 x 64", "abc", {"two", "one"}), nullptr);
+}
+
+// What a candidate's wrong results are kept for: they are not looked for again at every start.
+TEST_F(TimingsFileTest, WrongResultsAreReadBackAndSettleNothingElse) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  keep(timing("a", 1, kNever));
+  keep(timing("b", kNever, 1, 2));
+  keep(timing("c", kNever, kNever));
+  const TimingsFile file = open();
+  ASSERT_EQ(file.timings().size(), 3u);
+  EXPECT_EQ(file.timings()[0].speeds[1].ms, kNever);
+  EXPECT_TRUE(file.timings()[0].settled());
+  EXPECT_EQ(file.timings()[1].speeds[0].ms, kNever);
+  EXPECT_EQ(file.timings()[1].chosen(), "two");
+  EXPECT_TRUE(file.timings()[1].settled());
+  EXPECT_EQ(file.timings()[2].chosen(), "one");
 }
 
 TEST_F(TimingsFileTest, OneThatOverturnsTheTableIsSettledByASecond) {
@@ -112,6 +129,8 @@ TEST_F(TimingsFileTest, ADamagedFileCountsAsAbsent) {
                                             with("\"ms\": 1.0", "\"ms\": 0"),
                                             with("\"ms\": 1.0", "\"ms\": 1e999"),
                                             with("\"ms\": 1.0", "\"ms\": \"1\""),
+                                            with("\"ms\": 1.0", "\"ms\": {}"),
+                                            with("\"ms\": 1.0", "\"msec\": null"),
                                             with("\"taken\": 1", "\"taken\": -1"),
                                             with("\"taken\": 1", "\"taken\": 1e30"),
                                             with("\"one\"", "\"\\u001b[31m\""),

@@ -79,8 +79,9 @@ class Products {
         size_(size_of_run(device, shape)),
         arena_(device, MemoryUse::kDevice, "tuning"),
         padded_columns_(32 * PanelLayout{shape.format, 1, shape.columns, 1}.blocks()) {
+    // Zero in the padding, where the weights are not.
     std::vector<float> x(padded_columns_);
-    for (std::size_t k = 0; k < x.size(); ++k) x[k] = std::cos(0.37f * static_cast<float>(k));
+    for (std::size_t k = 0; k < shape.columns; ++k) x[k] = std::cos(0.37f * static_cast<float>(k));
     expected_ = expected_of(shape, x);
     x_ = &arena_.buffer(x.size() * 4, "x");
     upload_values<float>(device, *x_, x);

@@ -225,6 +225,14 @@ TEST_F(TunedFamiliesDeviceTest, EveryFormatCanBeTimed) {
   }
 }
 
+TEST_F(TunedFamiliesDeviceTest, RowsThatEndWithinABlockCanBeTimed) {
+  std::vector<KernelProfile> families = kernel_profiles(device());
+  families.resize(2);
+  for (const auto& ms : tuning::product_times(device(), families, {WeightFormat::kF32, 70, 100})) {
+    EXPECT_TRUE(std::isfinite(ms.value()));
+  }
+}
+
 TEST_F(TunedFamiliesDeviceTest, VariantsForGpusCanBeTimed) {
   std::vector<KernelProfile> variants;
   for (const char* name : {"gpu-shared/32", "gpu-shared", "gpu-shared/128"}) {

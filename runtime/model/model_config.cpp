@@ -5,6 +5,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/model/rope_config.h"
+#include "runtime/ops/sampling.h"
 
 namespace regroup {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 // Far above real models (reliability ceilings).
 constexpr std::uint32_t kMaxLayers = 1024;
 constexpr std::uint32_t kMaxHeads = 4096;
-constexpr std::uint32_t kMaxVocabulary = 4u << 20;
 constexpr std::uint32_t kMaxWidth = 1u << 20;
 constexpr std::uint32_t kMaxContext = 16u << 20;
 
@@ -34,7 +34,7 @@ void check_config(const ModelConfig& config, const std::string& file) {
       {"layers", config.layers.size(), 1, kMaxLayers},
       {"hidden size", config.hidden, 1, kMaxWidth},
       {"feed-forward size", config.feed_forward, 1, kMaxWidth},
-      {"vocabulary size", config.vocabulary, 1, kMaxVocabulary},
+      {"vocabulary size", config.vocabulary, 1, kLargestSampledVocabulary},
       {"query heads", config.query_heads, 1, kMaxHeads},
       {"head_dim", config.head_dim, 8, 256},
       {"context length", config.context_length, 1, kMaxContext},

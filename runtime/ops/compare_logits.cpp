@@ -12,7 +12,11 @@ void record(CommandList& list, const KernelProfile& profile, const CompareLogits
   REGROUP_CHECK(op.targets && op.targets.size_bytes >= op.rows * std::uint64_t{4});
   REGROUP_CHECK(op.scores && op.scores.size_bytes >= op.rows * sizeof(ComparedRow));
   // One row is one workgroup, see RmsNorm.
-  const std::uint32_t lanes = profile.shape == ProductShape::kColumnsPerLane ? 128 : profile.lanes;
+  std::uint32_t lanes = profile.shape == ProductShape::kColumnsPerLane ? 128 : profile.lanes;
+  // lavapipe silently ends an invocation after 65535 loop trips; a row is walked twice in chunks of four.
+  constexpr std::uint32_t kMostChunksEach = 30000;
+  while (lanes < 128 && op.columns / 4 / lanes > kMostChunksEach) lanes *= 2;
+  REGROUP_CHECK(op.columns / 4 / lanes <= kMostChunksEach);
   const shader::CompareLogitsConstants constants{.workgroup_size = lanes};
   const shader::CompareLogitsPush push{.columns = op.columns,
                                        .baseline_offset = op.baseline.offset / 4,

@@ -36,7 +36,7 @@ struct Sample {
   SamplingSettings settings;
 };
 
-// Above any vocabulary that is in use (256 Ki).
+// Above any vocabulary that is in use (256 Ki). check_config refuses models with a larger one.
 inline constexpr std::uint32_t kLargestSampledVocabulary = 1u << 19;
 
 std::uint64_t sampling_scratch_bytes(const Device& device, std::uint32_t vocabulary);

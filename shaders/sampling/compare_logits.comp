@@ -1,6 +1,7 @@
 // Divergence, negative log-likelihoods and top tokens of pairs of logit rows; see compare_logits.h.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "shaders/sampling/compare_logits.h"
 #include "shaders/sampling/not_numbers.glsl"
 
@@ -34,17 +35,18 @@ void main() {
   vec2 largest = vec2(LOWEST);
   uvec2 best = uvec2(0);
   for (uint c = lane; c < chunks; c += workgroup_size) {
-    vec4 a = baseline[baseline_row + c];
-    vec4 b = logits[logits_row + c];
-    uint inside = min(push.columns - 4u * c, 4u);
-    for (uint j = 0; j < inside; ++j) {
+    bvec4 inside = lessThan(uvec4(4u * c) + uvec4(0, 1, 2, 3), uvec4(push.columns));
+    vec4 a = mix(vec4(LOWEST), baseline[baseline_row + c], inside);
+    vec4 b = mix(vec4(LOWEST), logits[logits_row + c], inside);
+    // Unrolled: lavapipe counts the trips of inner loops too.
+    [[unroll]] for (int j = 0; j < 4; ++j) {
       if (a[j] > largest.x) {
         largest.x = a[j];
-        best.x = 4u * c + j;
+        best.x = 4u * c + uint(j);
       }
       if (b[j] > largest.y) {
         largest.y = b[j];
-        best.y = 4u * c + j;
+        best.y = 4u * c + uint(j);
       }
     }
   }

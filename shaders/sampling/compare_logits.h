@@ -7,7 +7,7 @@
 //   scores             [rows, 8] words: three floats, two u32 (the lowest index of equal maxima), three unused
 // One workgroup per row (x of the grid). An invocation takes the chunks of four lane, lane + workgroup_size, ... twice: for the maxima, then for
 // the sums, which are taken over differences to the maxima, so that equal rows give a divergence of exactly 0. Two barriers.
-// columns: any; what lies past them in the last chunk is not looked at.
+// columns: any of which an invocation has at most 30000 chunks (loop trips, see compare_logits.cpp); what lies past them in the last chunk is not looked at.
 #include "shaders/common/interop.h"
 
 #define COMPARE_LOGITS_CONSTANTS(CONSTANT) CONSTANT(0, uint, workgroup_size, 64) /* at most 128 */

@@ -28,6 +28,7 @@ constexpr Refused kRefused[] = {
     {"llama-gqa-9-3", R"({"model_type": "mamba"})", "'mamba' is not supported"},
     {"llama-gqa-9-3", R"({"num_hidden_layers": 2})", "model.layers.1"},
     {"llama-gqa-9-3", R"({"rms_norm_eps": -1e-5})", "norm epsilon"},
+    {"llama-gqa-9-3", R"({"vocab_size": 524289})", "vocabulary size is 524289, expected 1 to 524288"},
     {"llama-gqa-9-3", R"({"head_dim": 36})", "a multiple of 8"},
     {"llama-gqa-9-3", R"({"head_dim": 4})", "8 to 256"},
     {"llama-gqa-9-3", R"({"partial_rotary_factor": 0})", "rotary dimensions"},

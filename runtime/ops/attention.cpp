@@ -135,11 +135,17 @@ const Kernel& kernel_of(Device& device, const Attention& op, const AttentionPlan
   return device.kernel(plan.kernel, as_words(constants));
 }
 
-// Tokens per dispatch: few enough for the scratch, and for the submission budget, which cannot cut inside a dispatch.
+// Tokens per dispatch: few enough for the scratch, for a grid, and for the submission budget, which cannot cut inside a
+// dispatch.
 std::uint32_t tokens_per_pass(CommandList& list, const Attention& op, const AttentionPlan& plan) {
   std::uint64_t limit = op.tokens;
   if (plan.splits > 1) limit = std::min(limit, op.scratch.size_bytes / plan.partial_bytes_per_token);
   REGROUP_CHECK(limit > 0);
+  // What a grid may hold: tiles of sequences in y, and quads of the merge in x.
+  constexpr std::uint64_t kMaxGroups = 65535;
+  if (op.sequences.one_token_each) limit = std::min(limit, kMaxGroups / (op.cache.groups * plan.head_tiles));
+  const std::uint64_t quads_per_token = std::uint64_t{op.query_heads} * op.head_dim / 4;
+  if (plan.splits > 1) limit = std::min(limit, kMaxGroups * plan.merge_workgroup / quads_per_token);
   SubmitBudget& budget = list.device().budget();
   const double ms = budget.estimate_ms(work_of(op, op.cache.slices.front(), op.tokens, plan));
   if (ms > budget.max_ms()) limit = std::min(limit, static_cast<std::uint64_t>(op.tokens * (budget.max_ms() / ms)));

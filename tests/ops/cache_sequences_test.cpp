@@ -4,10 +4,13 @@
 
 #include "runtime/ops/attention.h"
 #include "runtime/ops/rope_store.h"
+#include "runtime/selftest/reference/kv_cache.h"
 #include "tests/ops/profile_test.h"
 
 namespace regroup::test {
 namespace {
+
+using reference::CacheRegion;
 
 constexpr std::uint32_t kHeads = 6, kGroups = 2, kHeadDim = 64, kCapacity = 352;
 constexpr std::uint32_t kWidth = (kHeads + 2 * kGroups) * kHeadDim;  // of a row: queries, keys, values
@@ -149,6 +152,34 @@ TEST_F(CacheSequencesTest, SlicesOfSequencesAndOfGroups) {
 TEST_F(CacheSequencesTest, WindowsOfSequences) {
   window_ = 40;
   check(kernel_profile(device()), CacheType::kF16, {kSequences + 2, kGroups}, 2);
+}
+
+// As many sequences as fill the y of a grid more than once. Each has one position, which it then copies.
+TEST_F(CacheSequencesTest, MoreTilesThanAGridHolds) {
+  constexpr std::uint32_t kManyHeads = 512, kDim = 8, kMany = 1200, kPositions = 32;
+  const KvCacheLayout layout{CacheType::kF32, kMany, kDim, kPositions};
+  std::vector<std::byte> bytes(layout.bytes(), std::byte{0});
+  std::vector<float> expected;
+  for (std::uint32_t s = 0; s < kMany; ++s) {
+    const std::vector<float> value = noise(kDim, s);
+    reference::write_cache_row(layout, bytes, CacheRegion::kValues, s, 0, value);
+    for (std::uint32_t head = 0; head < kManyHeads; ++head) expected.insert(expected.end(), value.begin(), value.end());
+  }
+  Buffer& cache = upload_new<std::byte>(bytes);
+  Buffer& q = upload_new(std::vector<float>(expected.size(), 1.0f));
+  Buffer& at = upload_new(std::vector<std::uint32_t>(kMany, 0));
+  Buffer& out = arena_.buffer(expected.size() * 4, "out");
+  const KernelProfile profile = kernel_profile(device());
+  run(profile, Attention{.q = {q, 0, kManyHeads * kDim},
+                         .out = {out, 0, kManyHeads * kDim},
+                         .positions = at,
+                         .cache = {CacheType::kF32, 1, kDim, kPositions, {{cache, 0, layout, 0, kMany}}, kMany},
+                         .sequences = {.one_token_each = true},
+                         .query_heads = kManyHeads,
+                         .head_dim = kDim,
+                         .tokens = kMany,
+                         .longest_context = 1});
+  EXPECT_LE(worst_error(floats(out, expected.size()), expected, 1e-6, 1e-6), 1.0) << profile.name;
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ std::uint64_t attention_scratch_bytes(const Device&, const KernelProfile&, std::
 
 void record(CommandList& list, const KernelProfile& profile, const Attention& op) {
   check(op);
-  const AttentionPlan plan = attention_plan(profile, op);
+  const AttentionPlan plan = attention_plan(list.device().info().type, profile, op);
   REGROUP_CHECK(plan.splits == 1 ||
                 (op.scratch && op.scratch.size_bytes >= plan.partial_bytes_per_token * plan.tile_tokens));
   const Kernel& kernel = kernel_of(list.device(), op, plan);

@@ -9,7 +9,8 @@
 namespace regroup {
 namespace {
 
-// lavapipe silently ends an invocation after 65535 loop trips.
+// lavapipe silently ends an invocation after 65535 loop trips. Other drivers know no such bound, and a GPU has contexts
+// that this would refuse.
 constexpr std::uint32_t kMaxTrips = 30000;
 // Rows of the shared-memory kernels: bounded by 16 KiB of shared memory at head_dim 256.
 constexpr std::uint32_t kSharedRows = 8;
@@ -59,7 +60,7 @@ std::uint32_t neighbouring_tokens(const Attention& op) {
   return op.sequences.one_token_each ? 1 : op.tokens;
 }
 
-AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) {
+AttentionPlan attention_plan(DeviceType device, const KernelProfile& profile, const Attention& op) {
   AttentionPlan plan;
   const std::string_view type = cache_type_name(op.cache.type);
   const std::uint32_t heads_per_group = op.query_heads / op.cache.groups;
@@ -96,7 +97,8 @@ AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op) 
   plan.merge_workgroup = cpu ? profile.lanes : 64;
 
   const std::uint32_t reach = attention_reach(op, plan.tile_tokens);
-  const std::uint32_t needed = divide_up(divide_up(reach, positions_per_step) * trips_per_step, kMaxTrips);
+  const std::uint32_t needed =
+      device == DeviceType::kCpu ? divide_up(divide_up(reach, positions_per_step) * trips_per_step, kMaxTrips) : 1;
   const std::uint32_t workgroups = op.cache.groups * plan.head_tiles * divide_up(op.tokens, plan.tile_tokens);
   const std::uint32_t wanted = cpu ? std::max(1u, std::thread::hardware_concurrency()) : kGpuWorkgroups;
   const std::uint32_t useful = std::max(1u, reach / (cpu ? kLeastSplitCpu : kLeastSplitGpu));

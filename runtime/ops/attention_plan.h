@@ -32,6 +32,7 @@ std::uint32_t attention_reach(const Attention& op, std::uint32_t tokens);
 // Tokens that are neighbours in one sequence, so that they can share a tile.
 std::uint32_t neighbouring_tokens(const Attention& op);
 
-AttentionPlan attention_plan(const KernelProfile& profile, const Attention& op);
+// Throws kUsage when a CPU driver would need more than kMaxSplits splits: its loops are bounded.
+AttentionPlan attention_plan(DeviceType device, const KernelProfile& profile, const Attention& op);
 
 }  // namespace regroup

@@ -1,6 +1,6 @@
 # Compiles every row of shaders/<family>/kernels.def to SPIR-V and embeds it in the library regroup_shaders.
 #
-# Rows, one per line (C++ reads the same files, see runtime/gpu/shader_table.cpp):
+# Rows, one per line (the table of names and words that C++ sees, runtime/gpu/shader_table.h, is generated from them below):
 #   REGROUP_KERNEL(name, "source.comp", "-DOPTION=1 -DOTHER")
 #   REGROUP_KERNEL_PER_FORMAT(name, "source.comp", "-DOPTION=1")     one kernel name_<format> for each weight format of shaders/formats/formats.def,
 #                                                                     compiled with -DWEIGHT_FORMAT_FILE="<format>.glsl"-selecting -DWEIGHT_<FORMAT>

@@ -25,8 +25,8 @@ void check(const Attention& op) {
   REGROUP_CHECK(op.sequences.first + (op.sequences.one_token_each ? op.tokens : 1) <= op.cache.sequences);
 }
 
-// Texel views are made of 16-byte elements.
-BufferView whole_chunks(const BufferView& view) {
+// The view with its end moved down to a multiple of 16 bytes, the elements of texel views.
+BufferView full_chunks(const BufferView& view) {
   return BufferView(*view.buffer, view.offset_bytes, view.size_bytes / 16 * 16);
 }
 
@@ -96,8 +96,8 @@ void record_slice(CommandList& list, const Kernel& kernel, const Attention& op, 
       wakes_no_other_worker(list.device(), op, plan, groups.x * groups.y * groups.z)) {
     groups.z *= 2;
   }
-  const std::array<Bind, 4> bindings = {{{0, whole_chunks(slice.buffer)},
-                                         {1, whole_chunks(op.q.buffer)},
+  const std::array<Bind, 4> bindings = {{{0, full_chunks(slice.buffer)},
+                                         {1, full_chunks(op.q.buffer)},
                                          {2, op.positions},
                                          {3, plan.splits > 1 ? op.scratch : op.out.buffer}}};
   list.dispatch(kernel, bindings, as_words(push), groups, work_of(op, slice, served.count, plan), "attention");

@@ -1,5 +1,4 @@
-// Which family of kernels a device runs, and the weight layout that goes with it: the static table by device class
-// (kernels.md, section 7).
+// Which family of kernels a device runs, and the weight layout that goes with it: the static table by device class.
 #pragma once
 
 #include <cstdint>

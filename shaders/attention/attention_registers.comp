@@ -6,26 +6,16 @@
 #extension GL_EXT_control_flow_attributes : enable
 #extension GL_KHR_shader_subgroup_basic : enable
 #extension GL_KHR_shader_subgroup_shuffle : enable
-#ifdef TEXEL_LOADS
 #extension GL_EXT_texture_buffer : enable
-#endif
 #include "shaders/attention/attention_registers.h"
 #include "shaders/attention/cache.glsl"
 
 layout(local_size_x = LANES) in;
-#ifdef TEXEL_LOADS
 layout(binding = 0) uniform usamplerBuffer cache;
 layout(binding = 1) uniform samplerBuffer q_rows;
 #define LOAD_CACHE(i) texelFetch(cache, int(i))
 #define LOAD_Q(i) texelFetch(q_rows, int(i))
 #define FROM_LANE(x, lane) subgroupShuffle(x, lane)
-#else
-layout(binding = 0) readonly buffer Cache { uvec4 cache[]; };
-layout(binding = 1) readonly buffer Q { vec4 q_rows[]; };
-#define LOAD_CACHE(i) cache[i]
-#define LOAD_Q(i) q_rows[i]
-#define FROM_LANE(x, lane) subgroupBroadcast(x, lane)
-#endif
 layout(binding = 2) readonly buffer Positions { uint positions[]; };
 layout(binding = 3) writeonly buffer Out { vec4 result[]; };
 
@@ -79,17 +69,13 @@ float lanes_sum(float v) { return OVER_EIGHT(add, v, 0u) + OVER_EIGHT(add, v, 8u
 float lanes_max(float v) {
   v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 1u));
   v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 2u));
-#if LANES == 8
   v = max(v, subgroupShuffle(v, gl_SubgroupInvocationID ^ 4u));
-#endif
   return v;
 }
 float lanes_sum(float v) {
   v += subgroupShuffle(v, gl_SubgroupInvocationID ^ 1u);
   v += subgroupShuffle(v, gl_SubgroupInvocationID ^ 2u);
-#if LANES == 8
   v += subgroupShuffle(v, gl_SubgroupInvocationID ^ 4u);
-#endif
   return v;
 }
 #endif

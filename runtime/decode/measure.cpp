@@ -115,7 +115,9 @@ double time_decode(Session& session, std::uint32_t depth, std::uint32_t count, c
 double copy_bandwidth(Device& device, std::uint64_t bytes) {
   // A GPU would spend most of a small copy on the submission, and serve it from its caches.
   const bool cpu = device.info().type == DeviceType::kCpu;
-  if (!cpu) bytes = std::min<std::uint64_t>(8 * bytes, device.free_memory_bytes() / 4);
+  // Where nothing is free, the least that can be copied at all: then the driver says that memory ran out.
+  constexpr std::uint64_t kLeastBytes = 1u << 20;
+  if (!cpu) bytes = std::max(std::min<std::uint64_t>(8 * bytes, device.free_memory_bytes() / 4), kLeastBytes);
   const int copies = cpu ? 1 : 8;
   bytes = std::min({bytes, device.features().max_storage_buffer_range, device.features().max_allocation_bytes});
   Arena arena(device, MemoryUse::kDevice, "bandwidth");

@@ -174,7 +174,8 @@ std::function<int()> add_convert(CLI::App& app) {
   command->add_option("--type", o.type,
                       "write all matrices as f32, f16, bf16, q8_0, q4_0 or q4_1 (default: as the source has them)");
   command->add_option("-s,--seed", o.seed, "seed of everything random")->capture_default_str();
-  command->add_flag("--force", o.force, "replace the output where it stands already");
+  command->add_flag("--force", o.force,
+                    "replace the output where it stands already: a file, or a directory of a model's files alone");
   command->add_flag("--dry-run", o.dry_run, "print the plan and write nothing");
   command->add_flag("--no-tokenizer", o.without_tokenizer, "go on without the source's tokenizer");
   command->add_flag("--json", o.json, "one JSON document on stdout");

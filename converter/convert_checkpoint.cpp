@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "converter/attention_layer_io.h"
+#include "converter/checkpoint/check_target.h"
 #include "converter/checkpoint/gguf_config.h"
 #include "converter/checkpoint/hugging_face_config.h"
 #include "converter/checkpoint/provenance.h"
@@ -48,35 +49,6 @@ std::vector<LayerChange> changes_of(const ConvertCheckpoint& job) {
     changes.push_back({job.settings.groups[l], merges, merges && !pools_in_place});
   }
   return changes;
-}
-
-bool is_same_place(const fs::path& a, const fs::path& b) {
-  std::error_code error;
-  return fs::exists(b, error) && fs::equivalent(a, b, error);
-}
-
-void check_target(const ConvertCheckpoint& job) {
-  std::error_code error;
-  const fs::path& target = job.target;
-  const fs::path folder = fs::absolute(target, error).lexically_normal().parent_path();
-  bool onto_input = is_same_place(job.source.path(), target);
-  for (const MappedFile& file : job.source.files()) {
-    onto_input = onto_input || is_same_place(file.path(), target) || is_same_place(file.path().parent_path(), target);
-  }
-  if (onto_input) {
-    throw_error(ErrorCode::kUsage, "cannot write '{}': it is the input; give another name", escaped(target.string()));
-  }
-  if (job.source.kind() == ModelFileKind::kHuggingFace && is_same_place(job.source.path(), folder)) {
-    throw_error(ErrorCode::kUsage, "cannot write '{}': it would stand inside the input directory",
-                escaped(target.string()));
-  }
-  if (job.overwrite == Overwrite::kNo && fs::exists(fs::symlink_status(target, error))) {
-    throw_error(ErrorCode::kUsage, "cannot write '{}': it exists already; give another name or --force",
-                escaped(target.string()));
-  }
-  if (!fs::is_directory(folder, error)) {
-    throw_error(ErrorCode::kUsage, "cannot write '{}': its folder does not exist", escaped(target.string()));
-  }
 }
 
 // How far the rows that a group shares are from the heads that they replace: |W_j - W'|^2 / |W_j|^2 over K and V.
@@ -167,7 +139,7 @@ std::optional<std::string> refine_into(const ConvertCheckpoint& job, const State
 
 CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
   check_settings(job.source, job.outline, job.settings);
-  check_target(job);
+  check_target(job.source, job.target, job.output.kind, job.overwrite);
   const TensorTable table(job.source, job.outline.architecture->tensor_names(), job.outline.config.layer_count());
   CheckpointPlan plan = plan_checkpoint(table, job.outline, changes_of(job), job.output);
   // Made for what they refuse.

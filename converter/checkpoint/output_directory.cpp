@@ -4,6 +4,7 @@
 
 #include <system_error>
 
+#include "converter/checkpoint/check_target.h"
 #include "runtime/core/error.h"
 
 namespace regroup {
@@ -24,20 +25,8 @@ fs::path beside(const fs::path& target, std::string_view what) {
 
 OutputDirectory::OutputDirectory(fs::path target, Overwrite overwrite)
     : target_(std::move(target)), overwrite_(overwrite) {
+  check_replaceable(target_, ModelFileKind::kHuggingFace, overwrite_);
   std::error_code error;
-  if (fs::exists(fs::symlink_status(target_, error))) {
-    if (overwrite_ == Overwrite::kNo) {
-      throw_error(ErrorCode::kUsage, "cannot write '{}': it exists already; give another name or --force",
-                  escaped(target_.string()));
-    }
-    const bool is_model = fs::is_directory(target_, error) &&
-                          (fs::is_empty(target_, error) || fs::exists(target_ / "config.json", error));
-    if (!is_model) {
-      throw_error(ErrorCode::kUsage,
-                  "cannot write '{}': it is not a model's directory, and --force replaces only those",
-                  escaped(target_.string()));
-    }
-  }
   temporary_ = beside(target_, "tmp");
   fs::remove_all(temporary_, error);
   if (!fs::create_directory(temporary_, error)) fail(target_, error);

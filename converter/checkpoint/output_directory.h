@@ -10,8 +10,7 @@ namespace regroup {
 
 class OutputDirectory {
  public:
-  // Throws kUsage when the target is there and may not be overwritten, or is something else than a model's directory;
-  // kFailed when nothing can be made beside it.
+  // Throws kUsage as check_replaceable, kFailed when nothing can be made beside it.
   OutputDirectory(std::filesystem::path target, Overwrite overwrite);
   ~OutputDirectory();
   OutputDirectory(const OutputDirectory&) = delete;

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "converter/budget.h"
+#include "converter/checkpoint/check_target.h"
 #include "converter/joint_refinement.h"
 #include "converter/measure_damage.h"
 #include "runtime/core/digest.h"
@@ -110,7 +111,8 @@ std::vector<std::uint32_t> plan_budget(std::uint64_t budget, const ConvertCheckp
 }  // namespace
 
 ConversionResult run_conversion(const Conversion& conversion) {
-  const ModelFile file = ModelFile::open(conversion.input);
+  const std::filesystem::path output = named_path(conversion.output);
+  const ModelFile file = ModelFile::open(named_path(conversion.input));
   const ModelOutline outline = read_outline(file);
   const ModelConfig& config = outline.config;
   const auto budget = groups_budget(conversion.groups);
@@ -124,8 +126,8 @@ ConversionResult run_conversion(const Conversion& conversion) {
   } else {
     job.settings.groups = groups_for(config, conversion.groups);
   }
-  job.output = {.kind = kind_of(conversion.output.string()), .type = type_for(conversion.type)};
-  job.target = conversion.output;
+  job.output = {.kind = kind_of(output.string()), .type = type_for(conversion.type)};
+  job.target = output;
   job.overwrite = conversion.overwrite ? Overwrite::kYes : Overwrite::kNo;
   job.without_tokenizer = conversion.without_tokenizer;
   job.progress = conversion.progress;

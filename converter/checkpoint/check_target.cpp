@@ -54,6 +54,15 @@ void check_model_directory(const fs::path& target) {
 
 }  // namespace
 
+fs::path named_path(const fs::path& path) {
+  fs::path out = path;
+  while (!out.has_filename() && out.has_relative_path()) out = out.parent_path();
+  if (out.filename() != "." && out.filename() != "..") return out;
+  std::error_code error;
+  const fs::path canonical = fs::canonical(out, error);
+  return error ? out : canonical;
+}
+
 void check_replaceable(const fs::path& target, ModelFileKind kind, Overwrite overwrite) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(target, error))) return;

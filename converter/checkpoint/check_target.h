@@ -8,6 +8,10 @@
 
 namespace regroup {
 
+// `path` without separators at its end, and by its true name where it ends in "." or "..": temporaries stand beside it
+// and are named after it.
+std::filesystem::path named_path(const std::filesystem::path& path);
+
 // Throws kUsage when `target` stands there and may not be overwritten, or is something that a file or directory of a
 // model (`kind`) does not replace: --force takes the place of a directory that is empty, or that has config.json,
 // weights and no directories in it.

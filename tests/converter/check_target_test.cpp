@@ -93,5 +93,16 @@ TEST_F(CheckTargetTest, APlanIsRefusedAsTheConversionIs) {
   EXPECT_FALSE(fs::exists(root_ / "photos.regroup-state"));
 }
 
+TEST_F(CheckTargetTest, NamesWithoutSeparatorsAtTheirEnd) {
+  EXPECT_EQ(named_path("a/b/"), fs::path("a/b"));
+  EXPECT_EQ(named_path("a//"), fs::path("a"));
+  EXPECT_EQ(named_path("a.gguf"), fs::path("a.gguf"));
+  EXPECT_EQ(named_path("/"), fs::path("/"));
+  EXPECT_EQ(named_path(""), fs::path());
+  EXPECT_EQ(named_path(root_ / "."), fs::canonical(root_));
+  fs::create_directories(root_ / "inner");
+  EXPECT_EQ(named_path(root_ / "inner/../"), fs::canonical(root_));
+}
+
 }  // namespace
 }  // namespace regroup::test

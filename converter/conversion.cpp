@@ -120,9 +120,10 @@ ConversionResult run_conversion(const Conversion& conversion) {
   job.settings.method = conversion.method;
   job.settings.seed = conversion.seed;
   job.settings.grouping = search_for(conversion);
-  for (const LayerConfig& layer : config.layers) job.settings.groups.push_back(layer.kv_heads);
   if (budget) {
     check_budget(config, *budget);
+    // Until it is shared out: what not even the fewest groups may have is refused before they are measured.
+    job.settings.groups.assign(config.layer_count(), 1);
   } else {
     job.settings.groups = groups_for(config, conversion.groups);
   }

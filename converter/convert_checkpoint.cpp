@@ -84,6 +84,26 @@ std::vector<LayerReport> lines_of(const ConvertCheckpoint& job) {
   return lines;
 }
 
+// Where finished layers are kept until the output stands.
+fs::path state_path(const ConvertCheckpoint& job) {
+  return job.target.string() + ".regroup-state";
+}
+
+// What finished layers will take on the disk, those of an earlier run not counted. With the few MiB of models that are
+// refined jointly, not to the byte.
+std::uint64_t state_bytes(const ConvertCheckpoint& job) {
+  const ModelConfig& config = job.outline.config;
+  if (merges_while_writing(job)) return 0;
+  std::uint64_t rows = 0;
+  for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
+    if (!is_mergeless(job, l))
+      rows += std::uint64_t{2} * config.head_dim * (config.query_heads + job.settings.groups[l]);
+  }
+  const std::uint64_t copies = refines_jointly(job.source, job.outline, job.settings) ? 2 : 1;
+  const std::uint64_t all = copies * rows * config.hidden * sizeof(float), kept = StateFolder::bytes(state_path(job));
+  return all > kept ? all - kept : 0;
+}
+
 // Everything that the merged layers depend on.
 std::string state_key(const ConvertCheckpoint& job, const std::string& source_checksum) {
   const nlohmann::ordered_json key{
@@ -150,6 +170,7 @@ CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
     (void)hugging_face_config_for(job.source, job.outline, job.settings.groups, plan);
     (void)tokenizer_files(job.source, job.outline.config, job.without_tokenizer, plan);
   }
+  check_space(job.target, plan.data_bytes() + state_bytes(job));
   return plan;
 }
 
@@ -204,7 +225,7 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   report.layers = lines_of(job);
   std::optional<StateFolder> state, joint;
   if (!merges_while_writing(job)) {
-    state.emplace(job.target.string() + ".regroup-state", state_key(job, source_checksum));
+    state.emplace(state_path(job), state_key(job, source_checksum));
     ConvertLayers layers{.file = job.source, .outline = job.outline, .settings = job.settings};
     std::optional<CalibrationText> text;
     if (job.make_text && merges_any_layer(job.outline, job.settings)) {

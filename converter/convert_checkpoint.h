@@ -50,7 +50,8 @@ struct ConvertReport {
   std::vector<std::string> notes;
 };
 
-// Everything that can be refused is refused here, before work begins: kUsage, kBadModel.
+// Everything that can be refused is refused here, before work begins: kUsage, kBadModel, kFailed (a disk
+// without room for the output and the finished layers).
 CheckpointPlan check_conversion(const ConvertCheckpoint& job);
 
 // Leaves what it finished beside the target when it is stopped or killed (TARGET.regroup-state), and picks it up when

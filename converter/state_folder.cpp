@@ -145,6 +145,17 @@ StateFolder::StateFolder(fs::path path, std::string key) : path_(std::move(path)
   replace_file(path_ / kKeyFile, key);
 }
 
+std::uint64_t StateFolder::bytes(const fs::path& path) {
+  std::uint64_t sum = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code unreadable;
+    const std::uintmax_t size = entry->is_regular_file(unreadable) ? entry->file_size(unreadable) : 0;
+    if (!unreadable) sum += size;
+  }
+  return sum;
+}
+
 fs::path StateFolder::layer_path(std::uint32_t layer) const {
   return path_ / fmt::format("layer-{:04}.safetensors", layer);
 }

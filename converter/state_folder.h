@@ -17,6 +17,9 @@ class StateFolder {
   // Throws kFailed when it cannot be made, kUsage when something else stands there.
   StateFolder(std::filesystem::path path, std::string key);
 
+  // What a folder at `path`, of whatever key, takes on the disk; 0 where there is none.
+  static std::uint64_t bytes(const std::filesystem::path& path);
+
   const std::filesystem::path& path() const { return path_; }
 
   // A file that is damaged or absent counts as not finished.

@@ -90,4 +90,12 @@ void check_target(const ModelFile& source, const fs::path& target, ModelFileKind
   if (!fs::is_directory(folder, error)) refuse(target, "its folder does not exist");
 }
 
+void check_space(const fs::path& target, std::uint64_t bytes) {
+  std::error_code error;
+  const auto space = fs::space(target.has_parent_path() ? target.parent_path() : fs::path("."), error);
+  if (error || space.available >= bytes) return;
+  throw_error(ErrorCode::kFailed, "cannot write '{}': {} bytes are needed, {} are free on its disk",
+              escaped(target.string()), bytes, space.available);
+}
+
 }  // namespace regroup

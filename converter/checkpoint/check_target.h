@@ -1,6 +1,7 @@
 // Whether a conversion may write where it is told to: asked before any work, and again when writing begins.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 
 #include "runtime/file/atomic_file.h"
@@ -21,5 +22,8 @@ void check_replaceable(const std::filesystem::path& target, ModelFileKind kind, 
 // there.
 void check_target(const ModelFile& source, const std::filesystem::path& target, ModelFileKind kind,
                   Overwrite overwrite);
+
+// Throws kFailed when the disk of `target` has fewer than `bytes` left.
+void check_space(const std::filesystem::path& target, std::uint64_t bytes);
 
 }  // namespace regroup

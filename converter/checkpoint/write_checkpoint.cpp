@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "converter/checkpoint/check_target.h"
 #include "converter/checkpoint/output_directory.h"
 #include "converter/checkpoint/tensor_data.h"
 #include "runtime/core/error.h"
@@ -33,19 +34,10 @@ void stream_tensors(const WriteCheckpoint& job, Writer& writer) {
   }
 }
 
-void check_space(const WriteCheckpoint& job) {
-  std::error_code error;
-  const auto folder = job.target.has_parent_path() ? job.target.parent_path() : std::filesystem::path(".");
-  const auto space = std::filesystem::space(folder, error);
-  if (error || space.available >= job.plan.data_bytes()) return;
-  throw_error(ErrorCode::kFailed, "cannot write '{}': {} bytes are needed, {} are free on its disk",
-              escaped(job.target.string()), job.plan.data_bytes(), space.available);
-}
-
 }  // namespace
 
 std::uint64_t write_checkpoint(const WriteCheckpoint& job) {
-  check_space(job);
+  check_space(job.target, job.plan.data_bytes());
   if (job.plan.kind == ModelFileKind::kGguf) {
     GgufWriter writer(job.target, job.metadata, job.plan.tensor_plans(), job.overwrite);
     stream_tensors(job, writer);

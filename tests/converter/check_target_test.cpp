@@ -1,6 +1,8 @@
 // Where a conversion may write: nothing that is somebody's own is replaced, and what is refused is refused before work.
 #include "converter/checkpoint/check_target.h"
 
+#include <limits>
+
 #include "runtime/core/error.h"
 #include "tests/converter/conversion_support.h"
 
@@ -91,6 +93,12 @@ TEST_F(CheckTargetTest, APlanIsRefusedAsTheConversionIs) {
   }
   EXPECT_TRUE(fs::exists(root_ / "photos/holiday.jpg"));
   EXPECT_FALSE(fs::exists(root_ / "photos.regroup-state"));
+}
+
+TEST_F(CheckTargetTest, TheDiskMustHoldIt) {
+  EXPECT_NO_THROW(check_space(root_ / "out.gguf", 1));
+  expect_refusal([&] { check_space(root_ / "out.gguf", std::numeric_limits<std::uint64_t>::max()); },
+                 ErrorCode::kFailed, "are free on its disk");
 }
 
 TEST_F(CheckTargetTest, NamesWithoutSeparatorsAtTheirEnd) {

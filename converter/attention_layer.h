@@ -21,6 +21,7 @@ struct AttentionLayer {
   std::uint32_t rotary_dims = 0;  // <= D, even
   float scale = 0;                // logit = scale * q . k
   bool qk_norm = false;           // queries and keys are RMS-normed per head before RoPE, which limits the methods
+  bool partly_biased = false;     // some of Q, K and V have a bias and others none, which limits the methods
 
   WeightRows query;                                  // [H D, d]
   WeightRows key;                                    // [n D, d]

@@ -77,7 +77,7 @@ Eigen::VectorXf read_vector(const FileTensor* tensor) {
   return values;
 }
 
-AttentionLayer read_keys_and_values(const TensorTable& table, const ModelConfig& config, std::uint32_t layer) {
+AttentionLayer attention_shape(const TensorTable& table, const ModelConfig& config, std::uint32_t layer) {
   AttentionLayer out;
   out.hidden = config.hidden;
   out.query_heads = config.query_heads;
@@ -86,6 +86,15 @@ AttentionLayer read_keys_and_values(const TensorTable& table, const ModelConfig&
   out.rotary_dims = config.rotary_dims;
   out.scale = config.attention_scale;
   out.qk_norm = table.find(Role::kQueryNorm, layer) != nullptr || table.find(Role::kKeyNorm, layer) != nullptr;
+  const bool biased = table.find(Role::kQueryBias, layer) != nullptr;
+  for (const Role role : {Role::kKeyBias, Role::kValueBias}) {
+    out.partly_biased = out.partly_biased || (table.find(role, layer) != nullptr) != biased;
+  }
+  return out;
+}
+
+AttentionLayer read_keys_and_values(const TensorTable& table, const ModelConfig& config, std::uint32_t layer) {
+  AttentionLayer out = attention_shape(table, config, layer);
   out.key = read_matrix(table.get(Role::kKey, layer));
   out.value = read_matrix(table.get(Role::kValue, layer));
   out.key_bias = read_vector(table.find(Role::kKeyBias, layer));

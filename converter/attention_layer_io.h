@@ -15,6 +15,9 @@ namespace regroup {
 WeightRows read_matrix(const FileTensor& tensor);
 Eigen::VectorXf read_vector(const FileTensor* tensor);
 
+// The sizes and properties of a layer, without its weights.
+AttentionLayer attention_shape(const TensorTable& table, const ModelConfig& config, std::uint32_t layer);
+
 // Decoded to floats, Q and K rows (and their biases) in interleaved order whatever the file has.
 AttentionLayer read_attention_layer(const TensorTable& table, const ModelConfig& config, std::uint32_t layer);
 

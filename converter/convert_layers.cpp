@@ -12,22 +12,6 @@
 #include "runtime/model/rope_table.h"
 
 namespace regroup {
-namespace {
-
-// A layer with what check_settings asks about, without its weights.
-AttentionLayer shape_of(const TensorTable& table, const ModelConfig& config, std::uint32_t l) {
-  AttentionLayer shape;
-  shape.hidden = config.hidden;
-  shape.query_heads = config.query_heads;
-  shape.kv_heads = config.layers[l].kv_heads;
-  shape.head_dim = config.head_dim;
-  shape.rotary_dims = config.rotary_dims;
-  shape.qk_norm = table.find(TensorRole::kQueryNorm, l) != nullptr || table.find(TensorRole::kKeyNorm, l) != nullptr;
-  return shape;
-}
-
-}  // namespace
-
 GroupingSearch search_of(const MergeSettings& settings, const ModelConfig& config) {
   if (settings.grouping) return *settings.grouping;
   const bool quick = config.most_kv_heads() <= 16 && config.hidden <= 2048;
@@ -67,7 +51,7 @@ void check_settings(const ModelFile& file, const ModelOutline& outline, const Me
                   heads, escaped(key.name), fmt::join(key.shape, ", "), groups);
     }
     if (groups == heads || method == nullptr) continue;
-    if (const auto reason = refusal(*method, shape_of(table, config, l))) {
+    if (const auto reason = refusal(*method, attention_shape(table, config, l))) {
       throw_error(ErrorCode::kUsage, "--method {}: layer {}: {}; choose mean, mean-norm, first, random or auto",
                   settings.method, l, *reason);
     }

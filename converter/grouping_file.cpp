@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "converter/layer_biases.h"
 #include "runtime/core/digest.h"
 #include "runtime/core/error.h"
 #include "runtime/file/byte_cursor.h"
@@ -89,25 +90,19 @@ MergedProjections StoredLayer::projections() const {
 StoredLayer store_layer(const MergedLayer& merged, WeightFormat format) {
   REGROUP_CHECK(merged.is_merged() && (format == WeightFormat::kF32 || format == WeightFormat::kF16));
   const AttentionLayer& a = merged.attention;
-  StoredLayer out{.layer = merged.layer,
-                  .groups = a.kv_heads,
-                  .method = merged.method,
-                  .error = merged.error,
-                  .format = format,
-                  .query = encoded(a.query, format),
-                  .key = encoded(a.key, format),
-                  .value = encoded(a.value, format),
-                  .output = encoded(a.output, format),
-                  .query_bias = values(a.query_bias),
-                  .key_bias = values(a.key_bias),
-                  .value_bias = values(a.value_bias)};
-  // A projection without a bias beside biased ones adds zero.
-  if (!out.query_bias.empty() || !out.key_bias.empty() || !out.value_bias.empty()) {
-    out.query_bias.resize(static_cast<std::size_t>(a.query.rows()));
-    out.key_bias.resize(static_cast<std::size_t>(a.key.rows()));
-    out.value_bias.resize(static_cast<std::size_t>(a.value.rows()));
-  }
-  return out;
+  const LayerBiases biases = complete_biases(a);
+  return {.layer = merged.layer,
+          .groups = a.kv_heads,
+          .method = merged.method,
+          .error = merged.error,
+          .format = format,
+          .query = encoded(a.query, format),
+          .key = encoded(a.key, format),
+          .value = encoded(a.value, format),
+          .output = encoded(a.output, format),
+          .query_bias = values(biases.query),
+          .key_bias = values(biases.key),
+          .value_bias = values(biases.value)};
 }
 
 struct GroupingFileWriter::State {

@@ -36,6 +36,11 @@ std::optional<std::string> refusal(const MergeMethod& method, const AttentionLay
         "queries and keys do not allow",
         method.name);
   }
+  if (layer.partly_biased && method.needs == MergeNeeds::kActivations) {
+    return fmt::format(
+        "{} refits biases together with weights, and only some of its queries, keys and values have biases",
+        method.name);
+  }
   return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <vector>
 
+#include "converter/layer_biases.h"
 #include "runtime/core/error.h"
 #include "runtime/gpu/command_list.h"
 #include "runtime/gpu/transfer.h"
@@ -97,14 +98,15 @@ void ResidentLayer::advance(ResidualStreams& streams, const AttentionLayer* merg
   std::uint32_t groups = model_->config().layers[0].kv_heads;
   if (merged != nullptr) {
     groups = merged->kv_heads;
+    const LayerBiases biases = complete_biases(*merged);
     grouping.replace(0, {.groups = groups,
                          .query = bytes_of(merged->query),
                          .key = bytes_of(merged->key),
                          .value = bytes_of(merged->value),
                          .output = bytes_of(merged->output),
-                         .query_bias = values_of(merged->query_bias),
-                         .key_bias = values_of(merged->key_bias),
-                         .value_bias = values_of(merged->value_bias)});
+                         .query_bias = values_of(biases.query),
+                         .key_bias = values_of(biases.key),
+                         .value_bias = values_of(biases.value)});
   }
   const KvCache cache(model_->device(), model_->config(), {groups}, CacheType::kF32, length_);
   CommandList list(model_->device());

@@ -92,13 +92,7 @@ class Fit {
 };
 
 AttentionLayer merge(const AttentionLayer& source, const HeadGroups& groups, const MergeInput& input) {
-  REGROUP_CHECK(input.calibration != nullptr);
-  const Eigen::Index biases =
-      (source.query_bias.size() > 0) + (source.key_bias.size() > 0) + (source.value_bias.size() > 0);
-  if (biases != 0 && biases != 3) {
-    throw_error(ErrorCode::kUsage,
-                "fit cannot refit a layer in which only some of queries, keys and values have biases; use svd");
-  }
+  REGROUP_CHECK(input.calibration != nullptr && !source.partly_biased);
   AttentionLayer layer = Fit(source, groups, input).run();
   input.calibration->fitted = MergedCandidate{groups, layer};
   return layer;

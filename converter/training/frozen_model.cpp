@@ -1,5 +1,7 @@
 #include "converter/training/frozen_model.h"
 
+#include <iterator>
+
 #include "converter/attention_layer_io.h"
 #include "runtime/core/error.h"
 #include "runtime/gpu/transfer.h"
@@ -11,11 +13,15 @@ namespace {
 
 using Role = TensorRole;
 
-bool has_biases(const TensorTable& table) {
-  for (const Role role : {Role::kQueryBias, Role::kKeyBias, Role::kValueBias}) {
-    if (table.find(role) != nullptr) return true;
+constexpr Role kBiases[] = {Role::kQueryBias, Role::kKeyBias, Role::kValueBias};
+
+// How many of the biases that Q, K and V of all layers can have there are.
+std::size_t count_biases(const TensorTable& table, const ModelConfig& config) {
+  std::size_t count = 0;
+  for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
+    for (const Role role : kBiases) count += table.find(role, l) != nullptr;
   }
-  return false;
+  return count;
 }
 
 }  // namespace
@@ -26,6 +32,11 @@ std::optional<std::string> FrozenModel::refusal(const TensorTable& table, const 
                             Role::kAttentionOutputBias, Role::kGateBias, Role::kUpBias, Role::kDownBias}) {
       if (table.find(role, l) != nullptr) return "its layers have norms or biases that no gradient is known for";
     }
+  }
+  // A bias that is not there would be trained with the others, and lost.
+  const std::size_t biases = count_biases(table, config);
+  if (biases != 0 && biases != std::size(kBiases) * config.layer_count()) {
+    return "only some of its queries, keys and values have biases";
   }
   if (config.final_soft_cap > 0) return "its logits are capped";
   if (config.norms_lack_one) return "its norms are stored without their one";
@@ -53,7 +64,7 @@ FrozenModel::FrozenModel(Device& device, const KernelProfile& profile, const Ten
       profile_(profile),
       config_(config),
       arena_(device, MemoryUse::kDevice, "frozen model"),
-      input_columns_(config.hidden + (has_biases(table) ? 4 : 0)) {
+      input_columns_(config.hidden + (count_biases(table, config) > 0 ? 4 : 0)) {
   const BufferView rope = rope_table(config.rope, positions);
   for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
     const LayerConfig& layer = config.layers[l];

@@ -41,6 +41,16 @@ inline TinyModel tiny_gemma() {
   return tiny;
 }
 
+// A Llama with biases of its own on some projections, such as {"blk.0.attn_q"}.
+inline TinyModel tiny_with_biases(std::initializer_list<std::string> projections) {
+  TinyModel tiny;
+  for (const std::string& name : projections) {
+    const std::uint32_t heads = name.ends_with("attn_q") ? tiny.heads : tiny.kv_heads;
+    tiny.added.push_back(TinyModel::f32_tensor(name + ".bias", {heads * tiny.head_dim}));
+  }
+  return tiny;
+}
+
 // Every layer to this many groups; 0: as they are.
 inline std::vector<std::uint32_t> uniform_groups(const ModelConfig& config, std::uint32_t groups) {
   std::vector<std::uint32_t> out;

@@ -136,6 +136,28 @@ TEST_F(ConvertLayersDeviceTest, QkNormFallsBackToWhatIsExact) {
   }
 }
 
+// GGUF files may have any of a Llama's biases and not the others.
+TEST_F(ConvertLayersDeviceTest, LayersMayBePartlyBiased) {
+  const TemporaryFolder folder;
+  for (const char* bias : {"blk.0.attn_q", "blk.0.attn_k", "blk.0.attn_v", "blk.1.attn_v"}) {
+    SCOPED_TRACE(bias);
+    const fs::path model = folder.write("model.gguf", tiny_with_biases({bias}).build());
+    for (const char* method : {"svd", "auto"}) {
+      SCOPED_TRACE(method);
+      const auto layers = merge(model, {.method = method, .groups = {1, 1}});
+      ASSERT_EQ(layers.size(), 2u);
+      for (const MergedLayer& layer : layers) EXPECT_TRUE(layer.error && std::isfinite(*layer.error));
+    }
+    try {
+      merge(model, {.method = "refine", .groups = {1, 1}});
+      ADD_FAILURE() << "nothing was refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      EXPECT_NE(std::string(error.what()).find("only some of its queries"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST_F(ConvertLayersDeviceTest, StoppedWorkIsPickedUpAndGivesTheSameBytes) {
   const TemporaryFolder folder;
   convert_calibrated(checkpoint("llama-mha-4-4"), folder.path() / "whole.gguf");

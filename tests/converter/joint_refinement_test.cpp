@@ -92,15 +92,24 @@ TEST_F(JointRefinementDeviceTest, UnmergedLayersStayAndTheSameSeedGivesTheSame) 
 }
 
 TEST_F(JointRefinementDeviceTest, OnlyAutoOnModelsThatItKnows) {
-  const auto asked = [](const std::string& name, const std::string& method, std::uint32_t groups) {
-    const ModelFile file = ModelFile::open(checkpoint(name));
+  const auto asked = [](const fs::path& path, const std::string& method, std::uint32_t groups) {
+    const ModelFile file = ModelFile::open(path);
     const ModelOutline outline = read_outline(file);
     return refines_jointly(file, outline, {.method = method, .groups = uniform_groups(outline.config, groups)});
   };
-  EXPECT_TRUE(asked("llama-mha-4-4", "auto", 1));
-  EXPECT_FALSE(asked("llama-mha-4-4", "auto", 0));
-  EXPECT_FALSE(asked("llama-mha-4-4", "refine", 1));
-  EXPECT_FALSE(asked("gemma3-pattern-6", "auto", 1));
+  EXPECT_TRUE(asked(checkpoint("llama-mha-4-4"), "auto", 1));
+  EXPECT_FALSE(asked(checkpoint("llama-mha-4-4"), "auto", 0));
+  EXPECT_FALSE(asked(checkpoint("llama-mha-4-4"), "refine", 1));
+  EXPECT_FALSE(asked(checkpoint("gemma3-pattern-6"), "auto", 1));
+  // Biases of one layer only, or of one projection only.
+  const TemporaryFolder folder;
+  const auto biased = [&](std::initializer_list<std::string> projections) {
+    return asked(folder.write("biased.gguf", tiny_with_biases(projections).build()), "auto", 1);
+  };
+  EXPECT_TRUE(biased({}));
+  EXPECT_TRUE(biased({"blk.0.attn_q", "blk.0.attn_k", "blk.0.attn_v", "blk.1.attn_q", "blk.1.attn_k", "blk.1.attn_v"}));
+  EXPECT_FALSE(biased({"blk.1.attn_q", "blk.1.attn_k", "blk.1.attn_v"}));
+  EXPECT_FALSE(biased({"blk.0.attn_v", "blk.1.attn_v"}));
 }
 
 TEST_F(JointRefinementDeviceTest, StoppedWorkIsPickedUpAndGivesTheSameBytes) {

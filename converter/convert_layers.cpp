@@ -1,9 +1,11 @@
 #include "converter/convert_layers.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "converter/attention_layer_io.h"
 #include "converter/choose_merge.h"
+#include "converter/layer_calibration.h"
 #include "converter/merge.h"
 #include "converter/residual_streams.h"
 #include "runtime/core/error.h"
@@ -176,7 +178,8 @@ class Walk {
                                    .sequence_length = job_.text->sequence_length,
                                    .held_out = job_.text->held_out,
                                    .rope_table = resident.rope_table(),
-                                   .window = resident.window()};
+                                   .window = resident.window(),
+                                   .layer = l};
     LayerCalibration calibration(inputs, job_.cancel);
     MergeInput input = merge_input(l);
     input.statistics = &calibration.statistics();
@@ -228,6 +231,7 @@ class Walk {
         off += (on_host(judged.sequence(s)) - wanted[s - first]).squaredNorm();
         all += (before[s - first] - wanted[s - first]).squaredNorm();
       }
+      check_finite(std::isfinite(all), l);
       return off / all;
     };
     const auto candidates = candidate_methods(job_.settings.method, source);

@@ -76,7 +76,7 @@ struct ConvertLayers {
   const CancelFlag* cancel = nullptr;
 };
 
-// Throws as check_settings, kInterrupted, kOutOfMemory, and what the sink throws.
+// Throws as check_settings, kNotANumber (see check_finite), kInterrupted, kOutOfMemory, and what the sink throws.
 void convert_layers(const ConvertLayers& job);
 
 }  // namespace regroup

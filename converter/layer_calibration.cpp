@@ -1,6 +1,7 @@
 #include "converter/layer_calibration.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "converter/training/statistics_pass.h"
 #include "runtime/core/error.h"
@@ -45,11 +46,30 @@ Activations with_ones(const CalibrationInputs& inputs, const Activations& x, std
   return out;
 }
 
+// NaN stays what it is: it is no perfect layer.
 double ratio(double difference, double square) {
-  return square > 0 ? difference / square : difference > 0 ? 1.0 : 0.0;
+  if (square > 0) return difference / square;
+  return difference > 0 ? 1.0 : difference;
+}
+
+bool is_finite(const LayerStatistics& statistics) {
+  const auto all = [](const auto& matrices) {
+    return std::all_of(matrices.begin(), matrices.end(), [](const auto& matrix) { return matrix.allFinite(); });
+  };
+  return statistics.value_gram.allFinite() && all(statistics.key_gram) && statistics.query_energy.allFinite() &&
+         statistics.unrotated_key_gram.allFinite() && all(statistics.unrotated_query_gram) &&
+         statistics.logit_sensitivity.allFinite();
 }
 
 }  // namespace
+
+void check_finite(bool finite, std::uint32_t layer) {
+  if (finite) return;
+  throw_error(ErrorCode::kNotANumber,
+              "layer {}: what the model itself computes on the calibration text is not finite, so that no merge can be "
+              "compared with it; merge by a method that uses no text, such as mean, or get the checkpoint again",
+              layer);
+}
 
 LayerCalibration::LayerCalibration(const CalibrationInputs& inputs, const CancelFlag* cancel)
     : inputs_(inputs), cancel_(cancel), arena_(inputs.device, MemoryUse::kDevice, "layer calibration") {
@@ -94,6 +114,7 @@ LayerCalibration::LayerCalibration(const CalibrationInputs& inputs, const Cancel
     if (first < fitted_sequences()) statistics.add(pass, std::min(count, fitted_sequences() - first), cancel_);
   }
   statistics_ = statistics.finish();
+  check_finite(is_finite(statistics_), inputs.layer);
 }
 
 LayerCalibration::~LayerCalibration() = default;
@@ -169,6 +190,7 @@ LayerError LayerCalibration::error_from(const AttentionLayer& merged, std::uint3
       square[judges] += of_rows[2 * t + 1];
     }
   }
+  check_finite(std::isfinite(square[0]) && std::isfinite(square[1]), inputs_.layer);
   LayerError out{ratio(difference[0], square[0]), ratio(difference[1], square[1])};
   if (inputs_.held_out == 0) out.held_out = out.fitted;
   return out;

@@ -31,7 +31,11 @@ struct CalibrationInputs {
   std::uint32_t held_out = 0;  // the last so many sequences only judge, nothing is fitted to them
   BufferView rope_table;       // as StepActivations::rope_table
   std::uint32_t window = 0;    // sliding window, 0: none
+  std::uint32_t layer = 0;     // named in errors
 };
+
+// Throws kNotANumber, naming the layer, when the original's activations there are not finite.
+void check_finite(bool finite, std::uint32_t layer);
 
 // |y - y_teacher|^2 / |y_teacher|^2 of the layer's output (after W_o), y from the student's inputs.
 struct LayerError {
@@ -50,7 +54,8 @@ struct MergedCandidate {
 class LayerCalibration {
  public:
   // Runs the teacher over all sequences. Throws kUsage when the attention weights of one sequence do not fit, and for
-  // layers with QK-norm, whose gains an AttentionLayer does not hold; kOutOfMemory; kInterrupted.
+  // layers with QK-norm, whose gains an AttentionLayer does not hold; kNotANumber when what the teacher
+  // computes is not finite; kOutOfMemory; kInterrupted.
   explicit LayerCalibration(const CalibrationInputs& inputs, const CancelFlag* cancel = nullptr);
   ~LayerCalibration();
   LayerCalibration(const LayerCalibration&) = delete;
@@ -58,7 +63,7 @@ class LayerCalibration {
 
   // Of the teacher over the sequences that may be fitted to.
   const LayerStatistics& statistics() const { return statistics_; }
-  // Of a layer merged from the source.
+  // Of a layer merged from the source; NaN where that computes no numbers.
   LayerError error(const AttentionLayer& merged);
   // The same, of the held-out sequences only: a tenth of the work.
   double held_out_error(const AttentionLayer& merged);

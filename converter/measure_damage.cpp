@@ -151,7 +151,8 @@ std::vector<std::vector<BudgetOption>> measure_damage(const MeasureDamage& job) 
                                               .sequence_length = text.sequence_length,
                                               .held_out = text.held_out,
                                               .rope_table = resident.rope_table(),
-                                              .window = resident.window()},
+                                              .window = resident.window(),
+                                              .layer = l},
                             job.cancel);
       }
       const AttentionLayer merged =
@@ -175,13 +176,23 @@ std::vector<std::vector<BudgetOption>> measure_damage(const MeasureDamage& job) 
       const std::vector<float> found = predictions.logits(variant.streams->sequence(s), job.cancel);
       for (BudgetOption& option : options[variant.layer]) {
         if (option.groups != variant.groups) continue;
-        option.damage +=
-            std::max(0.0, divergence(wanted, found, predictions.stride(), predictions.vocabulary())) / tokens;
+        option.damage += divergence(wanted, found, predictions.stride(), predictions.vocabulary()) / tokens;
       }
       if (job.progress) {
         job.progress("comparing predictions",
                      (s + static_cast<double>(v + 1) / static_cast<double>(variants.size())) / text.held_out);
       }
+    }
+  }
+  for (std::uint32_t l = 0; l < layers; ++l) {
+    for (BudgetOption& option : options[l]) {
+      if (!std::isfinite(option.damage)) {
+        throw_error(ErrorCode::kNotANumber,
+                    "the model's predictions, or those with layer {} merged into {} groups, are not finite numbers, so "
+                    "that no budget can be shared out; give --groups in numbers",
+                    l, option.groups);
+      }
+      option.damage = std::max(0.0, option.damage);  // rounding may leave less than nothing
     }
   }
   return options;

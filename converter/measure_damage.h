@@ -29,7 +29,7 @@ struct MeasureDamage {
 // For each layer all numbers of groups that divide its KV heads, with the mean KL divergence per held-out token between
 // the model and the model with this layer alone merged (svd; mean where the architecture forbids svd). The streams of
 // all variants go through the model together, so each layer is loaded once; memory: layers x divisors x held-out tokens
-// x hidden floats.
+// x hidden floats. Throws kNotANumber when predictions are not finite, kInterrupted, kOutOfMemory.
 std::vector<std::vector<BudgetOption>> measure_damage(const MeasureDamage& job);
 
 }  // namespace regroup

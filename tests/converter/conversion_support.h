@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -48,6 +49,15 @@ inline TinyModel tiny_with_biases(std::initializer_list<std::string> projections
     const std::uint32_t heads = name.ends_with("attn_q") ? tiny.heads : tiny.kv_heads;
     tiny.added.push_back(TinyModel::f32_tensor(name + ".bias", {heads * tiny.head_dim}));
   }
+  return tiny;
+}
+
+// With one weight of `tensor` that is not a number.
+inline TinyModel with_nan(TinyModel tiny, const std::string& tensor) {
+  tiny.changes[tensor] = [](GgufBuilder::Tensor& t) {
+    const std::string nan = le(std::numeric_limits<float>::quiet_NaN());
+    t.data.replace(0, nan.size(), nan);
+  };
   return tiny;
 }
 

@@ -158,6 +158,27 @@ TEST_F(ConvertLayersDeviceTest, LayersMayBePartlyBiased) {
   }
 }
 
+// No merge can be told from another where the original itself computes no numbers.
+TEST_F(ConvertLayersDeviceTest, AModelThatComputesNoNumbersIsRefused) {
+  const TemporaryFolder folder;
+  TinyModel llama;
+  llama.kv_heads = llama.heads = 8;
+  for (const TinyModel& tiny :
+       {with_nan(llama, "blk.0.ffn_down.weight"), with_nan(llama, "blk.1.attn_v.weight"),
+        with_nan(llama, "blk.1.attn_q.weight"), with_nan(tiny_gemma(), "blk.0.ffn_down.weight")}) {
+    const fs::path model = folder.write("model.gguf", tiny.build());
+    for (const GroupingSearch grouping : {GroupingSearch::kContiguous, GroupingSearch::kMeasured}) {
+      try {
+        merge(model, {.method = "auto", .groups = {tiny.kv_heads / 2, tiny.kv_heads / 2}, .grouping = grouping});
+        ADD_FAILURE() << "nothing was refused";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kNotANumber) << error.what();
+        EXPECT_NE(std::string(error.what()).find("layer 1:"), std::string::npos) << error.what();
+      }
+    }
+  }
+}
+
 TEST_F(ConvertLayersDeviceTest, StoppedWorkIsPickedUpAndGivesTheSameBytes) {
   const TemporaryFolder folder;
   convert_calibrated(checkpoint("llama-mha-4-4"), folder.path() / "whole.gguf");

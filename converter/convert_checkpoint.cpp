@@ -125,7 +125,7 @@ std::optional<std::string> refine_into(const ConvertCheckpoint& job, const State
   std::vector<MergedLayer> layers;
   bool finished = true;
   for (std::uint32_t l = 0; l < job.outline.config.layer_count(); ++l) {
-    finished = finished && joint.has_layer(l);
+    finished = finished && joint.load_layer(l).has_value();
     auto layer = state.load_layer(l);
     if (!layer) {
       throw_error(ErrorCode::kFailed, "the finished layer {} is gone from '{}'; run the same command again", l,

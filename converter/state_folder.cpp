@@ -170,8 +170,12 @@ std::optional<MergedLayer> StateFolder::load_layer(std::uint32_t layer) const {
   try {
     MergedLayer found = read_layer_file(layer_path(layer));
     if (found.layer == layer) return found;
-  } catch (const Error&) {  // a file system that lost its end: the layer is made again
+  } catch (const Error& problem) {
+    if (problem.code() != ErrorCode::kBadModel) throw;
   }
+  // A file system that lost its end: the layer is made again, in place of what cannot be used.
+  std::error_code unused;
+  fs::remove(layer_path(layer), unused);
   return std::nullopt;
 }
 

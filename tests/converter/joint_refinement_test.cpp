@@ -133,5 +133,25 @@ TEST_F(JointRefinementDeviceTest, StoppedWorkIsPickedUpAndGivesTheSameBytes) {
   EXPECT_FALSE(fs::exists(stopped.string() + ".regroup-state"));
 }
 
+// A file system that lost the end of some files: they are made again by the same command.
+TEST_F(JointRefinementDeviceTest, DamagedFinishedLayersAreMadeAgain) {
+  const TemporaryFolder folder;
+  const fs::path whole = folder.path() / "whole.gguf", stopped = folder.path() / "stopped.gguf";
+  const fs::path state = stopped.string() + ".regroup-state";
+  convert_jointly(whole);
+  for (const char* damaged : {"layer-0000.safetensors", "joint/layer-0001.safetensors"}) {
+    SCOPED_TRACE(damaged);
+    CancelFlag cancel{false};
+    EXPECT_THROW(convert_jointly(stopped, &cancel,
+                                 [&](std::string_view label, double) { cancel = cancel || label == "writing"; }),
+                 Error);
+    fs::resize_file(state / damaged, fs::file_size(state / damaged) / 2);
+    convert_jointly(stopped);
+    EXPECT_EQ(file_bytes(whole), file_bytes(stopped));
+    EXPECT_FALSE(fs::exists(state));
+    fs::remove(stopped);
+  }
+}
+
 }  // namespace
 }  // namespace regroup::test

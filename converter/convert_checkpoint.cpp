@@ -107,8 +107,9 @@ std::uint64_t state_bytes(const ConvertCheckpoint& job) {
 // Everything that the merged layers depend on.
 std::string state_key(const ConvertCheckpoint& job, const std::string& source_checksum) {
   const nlohmann::ordered_json key{
-      {"version", 4},
+      {"version", 5},
       {"source_checksum", source_checksum},
+      {"source_settings", settings_checksum(job.source, needs_calibration(job.settings.method))},
       {"groups", job.settings.groups},
       {"method", job.settings.method},
       {"grouping",

@@ -24,12 +24,14 @@ constexpr int kRecipe = 5;
 // By which measure_damage judges layers; it needs calibration.
 constexpr std::string_view kBudgetMethod = "svd";
 
-// Names the result: the source's weights, the plan, the method and its settings. Calibration counts where it is used.
+// Names the result: the source's weights and config, the plan, the method and its settings. Calibration counts where it
+// is used.
 std::string key_of(const LiveGrouping& job) {
   const MergeSettings& s = job.settings;
-  std::string text = fmt::format("recipe {}\nmodel {}\nmethod {}\ngroups {}\ngrouping {}\nseed {}\n", kRecipe,
-                                 checksum(job.file, job.progress, job.cancel), s.method, fmt::join(s.groups, ","),
-                                 static_cast<int>(search_of(s, job.outline.config)), s.seed);
+  std::string text = fmt::format("recipe {}\nmodel {} {}\nmethod {}\ngroups {}\ngrouping {}\nseed {}\n", kRecipe,
+                                 checksum(job.file, job.progress, job.cancel),
+                                 settings_checksum(job.file, needs_calibration(s.method)), s.method,
+                                 fmt::join(s.groups, ","), static_cast<int>(search_of(s, job.outline.config)), s.seed);
   if (needs_calibration(s.method)) {
     text += fmt::format("calibration {} of {} held out {} from {}\n", job.calibration.tokens,
                         job.calibration.sequence_length, job.calibration.held_out_share,

@@ -1,6 +1,8 @@
 #include "converter/source_checksum.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <span>
 
 #include "runtime/core/digest.h"
 #include "runtime/core/error.h"
@@ -21,6 +23,25 @@ std::string checksum(const ModelFile& source, const Progress& progress, const Ca
       done += piece.size();
       if (progress) progress("checking", static_cast<double>(done) / static_cast<double>(source.file_bytes()));
     }
+  }
+  return digest.finish();
+}
+
+std::string settings_checksum(const ModelFile& source, bool reads_text) {
+  Digest digest;
+  const auto add = [&](std::span<const std::byte> bytes) {
+    // With its length, so that nothing moves from one file to the next unseen.
+    const std::uint64_t size = bytes.size();
+    digest.add(std::as_bytes(std::span(&size, 1)));
+    digest.add(bytes);
+  };
+  const auto add_text = [&](const std::string& text) { add(std::as_bytes(std::span(text))); };
+  add_text(source.config().dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (reads_text) {
+    add_text(source.tokenizer_json());
+    add_text(source.tokenizer_config_json());
+    add_text(source.generation_config_json());
+    add(source.sentencepiece_model());
   }
   return digest.finish();
 }

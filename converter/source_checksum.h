@@ -14,8 +14,13 @@ namespace regroup {
 // As `xxhsum -H2 FILE` prints it, or of several weight files `cat FILES | xxhsum -H2`. Throws kInterrupted.
 std::string checksum(const ModelFile& source, const Progress& progress = {}, const CancelFlag* cancel = nullptr);
 
-// The same, computed by a thread beside other work on the file: hashing and writing then take as long as the slower of
-// them. `source` must outlive it; going away stops it.
+// Of what stands beside the weights of a Hugging Face directory and decides what they compute: its config, and with
+// `reads_text` the tokenizer and what texts begin with. A GGUF file holds all that itself. Finished layers and cached
+// groupings are known by it too.
+std::string settings_checksum(const ModelFile& source, bool reads_text);
+
+// The same as checksum(), computed by a thread beside other work on the file: hashing and writing then take as long as
+// the slower of them. `source` must outlive it; going away stops it.
 class BackgroundChecksum {
  public:
   explicit BackgroundChecksum(const ModelFile& source);

@@ -28,6 +28,13 @@ inline std::string file_bytes(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+// Other RoPE frequencies in the config.json of the directory `model`.
+inline void change_rope_base(const fs::path& model) {
+  auto config = nlohmann::json::parse(file_bytes(model / "config.json"));
+  config["rope_theta"] = 500.0;
+  std::ofstream(model / "config.json") << config;
+}
+
 // Gemma 3 with two KV heads.
 inline TinyModel tiny_gemma() {
   TinyModel tiny{.architecture = "gemma3"};

@@ -63,7 +63,7 @@ class ConvertLayersDeviceTest : public DeviceTest {
 
   // TARGET written with calibration; the sink of an interrupted run throws after `stop_after` layers.
   ConvertReport convert_calibrated(const fs::path& from, const fs::path& to, const CancelFlag* cancel = nullptr,
-                                   std::function<CalibrationText()> make_text = {}) {
+                                   std::function<CalibrationText()> make_text = {}, Progress progress = {}) {
     const ModelFile file = ModelFile::open(from);
     const ModelOutline outline = read_outline(file);
     ConvertCheckpoint job{.source = file, .outline = outline};
@@ -74,7 +74,16 @@ class ConvertLayersDeviceTest : public DeviceTest {
     job.make_text = make_text ? make_text : [&] { return some_text(outline.config.vocabulary); };
     job.text_origin = "test";
     job.cancel = cancel;
+    job.progress = std::move(progress);
     return convert_checkpoint(job);
+  }
+
+  void stop_after_first_layer(const fs::path& from, const fs::path& to) {
+    CancelFlag cancel{false};
+    const fs::path finished = to.string() + ".regroup-state/layer-0000.safetensors";
+    EXPECT_THROW(
+        convert_calibrated(from, to, &cancel, {}, [&](std::string_view, double) { cancel = fs::exists(finished); }),
+        Error);
   }
 };
 
@@ -184,23 +193,8 @@ TEST_F(ConvertLayersDeviceTest, StoppedWorkIsPickedUpAndGivesTheSameBytes) {
   convert_calibrated(checkpoint("llama-mha-4-4"), folder.path() / "whole.gguf");
   EXPECT_FALSE(fs::exists(folder.path() / "whole.gguf.regroup-state"));
 
-  // Stopped as soon as the first layer is finished.
-  CancelFlag cancel{false};
   const fs::path state = folder.path() / "resumed.gguf.regroup-state";
-  {
-    const ModelFile file = ModelFile::open(checkpoint("llama-mha-4-4"));
-    const ModelOutline outline = read_outline(file);
-    ConvertCheckpoint job{.source = file, .outline = outline};
-    job.settings = {.method = "svd", .groups = uniform_groups(outline.config, 2)};
-    job.target = folder.path() / "resumed.gguf";
-    job.device = &device();
-    job.profile = kernel_profile(device());
-    job.make_text = [&] { return some_text(outline.config.vocabulary); };
-    job.text_origin = "test";
-    job.cancel = &cancel;
-    job.progress = [&](std::string_view, double) { cancel = fs::exists(state / "layer-0000.safetensors"); };
-    EXPECT_THROW(convert_checkpoint(job), Error);
-  }
+  stop_after_first_layer(checkpoint("llama-mha-4-4"), folder.path() / "resumed.gguf");
   EXPECT_TRUE(fs::exists(state / "layer-0000.safetensors"));
   EXPECT_FALSE(fs::exists(state / "layer-0001.safetensors"));
   EXPECT_FALSE(fs::exists(folder.path() / "resumed.gguf"));
@@ -213,6 +207,19 @@ TEST_F(ConvertLayersDeviceTest, StoppedWorkIsPickedUpAndGivesTheSameBytes) {
   EXPECT_TRUE(report.layers[0].error.has_value());
   EXPECT_EQ(file_bytes(folder.path() / "resumed.gguf"), file_bytes(folder.path() / "whole.gguf"));
   EXPECT_FALSE(fs::exists(state));
+}
+
+// What was finished under a config that has been corrected since is of no use.
+TEST_F(ConvertLayersDeviceTest, FinishedLayersAreThoseOfTheConfig) {
+  const TemporaryFolder folder;
+  const fs::path model = folder.path() / "model", out = folder.path() / "out.gguf",
+                 whole = folder.path() / "whole.gguf";
+  fs::copy(checkpoint("llama-mha-4-4"), model);
+  stop_after_first_layer(model, out);
+  change_rope_base(model);
+  convert_calibrated(model, out);
+  convert_calibrated(model, whole);
+  EXPECT_EQ(file_bytes(out), file_bytes(whole));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "converter/conversion.h"
 #include "converter/merge.h"
 #include "runtime/core/error.h"
+#include "tests/converter/conversion_support.h"
 #include "tests/decode/loaded_model.h"
 
 namespace regroup::test {
@@ -25,8 +26,9 @@ class LiveGroupingDeviceTest : public DeviceTest {
   }
   ~LiveGroupingDeviceTest() override { fs::remove_all(folder_); }
 
-  void open(const std::string& name) {
-    loaded_.emplace(load_model(device(), kernel_profile(device()), source_path("tests/data/checkpoints/" + name)));
+  void open(const std::string& name) { open_path(source_path("tests/data/checkpoints/" + name)); }
+  void open_path(const fs::path& path) {
+    loaded_.emplace(load_model(device(), kernel_profile(device()), path));
     outline_ = read_outline(loaded_->file);
   }
   LiveGrouping job(const std::string& method, std::uint32_t groups) {
@@ -101,6 +103,12 @@ TEST_F(LiveGroupingDeviceTest, EverythingThatTheResultDependsOnNamesTheFile) {
   add(changed);
   open("llama-biased");
   add(job("mean-norm", 1));
+  // The same weights under another config.
+  const fs::path copy = folder_ / "copy";
+  fs::copy(source_path("tests/data/checkpoints/llama-biased"), copy);
+  change_rope_base(copy);
+  open_path(copy);
+  add(job("mean-norm", 1));
 }
 
 TEST_F(LiveGroupingDeviceTest, ADamagedCacheFileIsIgnoredWithARemark) {
@@ -140,7 +148,7 @@ TEST_F(LiveGroupingDeviceTest, IsWhatConvertWrites) {
   LiveGrouping live = job("auto", 2);
   live.calibration.tokens = 512;
   const auto grouping = make_live_grouping(live);
-  Conversion conversion;
+  regroup::Conversion conversion;
   conversion.input = loaded_->file.path();
   conversion.output = folder_ / "converted";
   conversion.groups = "2";

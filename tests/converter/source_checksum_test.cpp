@@ -22,6 +22,22 @@ TEST(SourceChecksumTest, IsTheDigestOfAllBytes) {
   }
 }
 
+TEST(SourceChecksumTest, SettingsBesideTheWeightsCountToo) {
+  const TemporaryFolder folder;
+  const fs::path model = folder.path() / "model";
+  fs::copy(checkpoint("llama-mha-4-4"), model);
+  const auto settings = [&](bool reads_text) { return settings_checksum(ModelFile::open(model), reads_text); };
+  const std::string before = settings(false), with_text = settings(true);
+  std::ofstream(model / "tokenizer_config.json") << "{}";
+  EXPECT_EQ(settings(false), before);
+  EXPECT_NE(settings(true), with_text);
+  fs::remove(model / "tokenizer_config.json");
+  EXPECT_EQ(settings(true), with_text);
+  change_rope_base(model);
+  EXPECT_NE(settings(false), before);
+  EXPECT_NE(settings(true), with_text);
+}
+
 TEST(SourceChecksumTest, CanBeStopped) {
   const ModelFile source = ModelFile::open(bundled_model());
   const CancelFlag stop = true;

@@ -7,6 +7,7 @@
 #include "runtime/core/error.h"
 #include "runtime/core/utf8.h"
 #include "runtime/text/gguf_spec.h"
+#include "runtime/text/pre_tokenizer_names.h"
 
 namespace regroup {
 namespace {
@@ -29,6 +30,15 @@ class TokenizerJsonWriter {
     scores_.resize(tokens_.size(), 0.0);
     if (from.kind == VocabularyKind::kUnigram) {
       throw_error(ErrorCode::kBadModel, "{}: a unigram tokenizer, which is not written to directories", file);
+    }
+    // What the runtime uses in its place would stand in the file as if it were the model's own.
+    if (from.kind == VocabularyKind::kByteLevelBpe && !from.pre_tokenizer.empty() &&
+        !pre_tokenizer_by_name(from.pre_tokenizer)) {
+      throw_error(
+          ErrorCode::kBadModel,
+          "{}: the tokenizer's way to split words, \"{}\", is not known, so that no tokenizer.json can be written; "
+          "convert to a name ending .gguf, or without a tokenizer by --no-tokenizer",
+          file, escaped(from.pre_tokenizer));
     }
     if (from.kind == VocabularyKind::kSentencePiece && !from.add_space_prefix.value_or(true)) respell_space_runs();
   }

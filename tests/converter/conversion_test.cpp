@@ -44,6 +44,39 @@ TEST(ConversionTest, SeparatorsAtTheEndOfPathsMeanNothing) {
 
 // A change of format alone.
 // Its words would be split as GPT-2's are, for good and without a word.
-// Neither the text nor the plan nor finished layers are made again.
+TEST(ConversionTest, TokenizersOfUnknownWordsAreNotWrittenToDirectories) {
+  const TemporaryFolder folder;
+  const auto model = [&](const std::string& words) {
+    TinyModel tiny{.vocabulary = 3};
+    tiny.more_keys = [&](GgufBuilder& keys) {
+      keys.string("tokenizer.ggml.model", "gpt2")
+          .string("tokenizer.ggml.pre", words)
+          .strings("tokenizer.ggml.tokens", {"a", "b", "ab"})
+          .strings("tokenizer.ggml.merges", {"a b"});
+    };
+    return folder.write("model.gguf", tiny.build());
+  };
+  const fs::path directory = folder.path() / "out", file = folder.path() / "out.gguf";
+  auto conversion = without_device(model("words-of-2031"), directory, "mean");
+  try {
+    run_conversion(conversion);
+    ADD_FAILURE() << "nothing was refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kBadModel);
+    for (const char* fragment : {"words-of-2031", "--no-tokenizer"}) {
+      EXPECT_NE(std::string(error.what()).find(fragment), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_FALSE(fs::exists(directory));
+  conversion.without_tokenizer = true;
+  run_conversion(conversion);
+  EXPECT_FALSE(fs::exists(directory / "tokenizer.json"));
+  run_conversion(without_device(model("words-of-2031"), file, "mean"));  // the name is kept
+  EXPECT_EQ(ModelFile::open(file).metadata().get_string("tokenizer.ggml.pre"), "words-of-2031");
+  fs::remove_all(directory);
+  run_conversion(without_device(model("gpt-2"), directory, "mean"));
+  EXPECT_TRUE(fs::exists(directory / "tokenizer.json"));
+}
+
 }  // namespace
 }  // namespace regroup::test

@@ -137,7 +137,10 @@ ConversionResult run_conversion(const Conversion& conversion) {
 
   ConversionDevice opened;
   std::vector<std::string> notes;
-  if (budget || (needs_calibration(conversion.method) && !conversion.dry_run)) {
+  const auto calibrates = [&] {
+    return needs_calibration(conversion.method) && merges_any_layer(outline, job.settings);
+  };
+  if (budget || (calibrates() && !conversion.dry_run)) {
     opened = conversion.open_device(file);
     job.device = opened.device;
     job.profile = opened.profile;
@@ -150,7 +153,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
       calibration.make_text = [text] { return text; };
       (void)check_conversion(job);
     }
-    if (needs_calibration(conversion.method)) {
+    if (calibrates()) {
       job.make_text = calibration.make_text;
       job.text_origin = calibration.origin;
       if (refines_jointly(file, outline, job.settings)) {

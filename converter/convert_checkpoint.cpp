@@ -35,8 +35,9 @@ bool is_mergeless(const ConvertCheckpoint& job, std::uint32_t l) {
   return job.settings.groups[l] == job.outline.config.layers[l].kv_heads;
 }
 
-// A method that merges from the weights alone can merge while writing.
+// A method that merges from the weights alone can merge while writing; so can any where there is nothing to merge.
 bool merges_while_writing(const ConvertCheckpoint& job) {
+  if (!merges_any_layer(job.outline, job.settings)) return true;
   return !needs_calibration(job.settings.method) &&
          search_of(job.settings, job.outline.config) == GroupingSearch::kContiguous;
 }

@@ -43,6 +43,16 @@ TEST(ConversionTest, SeparatorsAtTheEndOfPathsMeanNothing) {
 }
 
 // A change of format alone.
+TEST(ConversionTest, NothingToMergeNeedsNoDevice) {
+  const TemporaryFolder folder;
+  auto conversion = without_device(checkpoint("llama-gqa-9-3"), folder.path() / "out.gguf", "auto");
+  conversion.groups = "3";
+  const ConversionResult result = run_conversion(conversion);
+  for (const LayerReport& layer : result.report.layers) EXPECT_EQ(layer.method, "none");
+  EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"out.gguf"});
+  EXPECT_TRUE(stated_source(ModelFile::open(folder.path() / "out.gguf"))->calibration.empty());
+}
+
 // Its words would be split as GPT-2's are, for good and without a word.
 TEST(ConversionTest, TokenizersOfUnknownWordsAreNotWrittenToDirectories) {
   const TemporaryFolder folder;

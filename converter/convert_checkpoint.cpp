@@ -164,6 +164,7 @@ CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
   check_target(job.source, job.target, job.output.kind, job.overwrite);
   const TensorTable table(job.source, job.outline.architecture->tensor_names(), job.outline.config.layer_count());
   CheckpointPlan plan = plan_checkpoint(table, job.outline, changes_of(job), job.output);
+  if (!job.outline.unused_tensors.empty()) plan.notes.push_back(job.outline.remark() + " and so not written");
   // Made for what they refuse.
   if (plan.kind == ModelFileKind::kGguf) {
     GgufMetadata metadata = gguf_metadata_for(job.source, job.outline, job.settings.groups, plan);

@@ -100,7 +100,7 @@ class Planner {
     }
     for (const FileTensor& tensor : table_.file().tensors()) {
       const auto found = known.find(&tensor);
-      if (found == known.end()) continue;  // buffers that follow from the config
+      if (found == known.end()) continue;  // no model of this kind computes with it
       add(tensor, *found->second.first, found->second.second, tensor.name);
     }
   }

@@ -53,6 +53,21 @@ TEST(ConversionTest, NothingToMergeNeedsNoDevice) {
   EXPECT_TRUE(stated_source(ModelFile::open(folder.path() / "out.gguf"))->calibration.empty());
 }
 
+TEST(ConversionTest, TensorsThatAreLeftOutAreTold) {
+  const TemporaryFolder folder;
+  TinyModel tiny;
+  tiny.added = {TinyModel::f32_tensor("exporter.note", {4})};
+  const fs::path input = folder.write("model.gguf", tiny.build());
+  for (const bool dry_run : {true, false}) {
+    auto conversion = without_device(input, folder.path() / "out.gguf", "mean");
+    conversion.dry_run = dry_run;
+    const auto notes = run_conversion(conversion).report.notes;
+    ASSERT_FALSE(notes.empty());
+    EXPECT_NE(notes[0].find("'exporter.note'"), std::string::npos) << notes[0];
+    EXPECT_NE(notes[0].find("not written"), std::string::npos) << notes[0];
+  }
+}
+
 // Its words would be split as GPT-2's are, for good and without a word.
 TEST(ConversionTest, TokenizersOfUnknownWordsAreNotWrittenToDirectories) {
   const TemporaryFolder folder;

@@ -1,6 +1,8 @@
 #include "converter/conversion.h"
 
+#include <algorithm>
 #include <span>
+#include <utility>
 
 #include "converter/budget.h"
 #include "converter/checkpoint/check_target.h"
@@ -64,13 +66,21 @@ CalibrationSize layer_size(const Conversion& conversion, const ModelConfig& conf
   return size;
 }
 
-// `opened` must outlive what is returned.
+// How `text` (its tokens may be missing) is cut, in words.
+std::string cut_of(const CalibrationText& text) {
+  return fmt::format("{} tokens in sequences of {}, {} of {} held out", text.sequences * text.sequence_length,
+                     text.sequence_length, text.held_out, text.sequences);
+}
+
+void add_note(std::vector<std::string>& notes, std::string note) {
+  if (!note.empty() && std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(std::move(note));
+}
+
+// `opened` must outlive what is returned. `notes` gets lines for the user.
 Calibration calibration_for(const Conversion& conversion, const ModelFile& file, const ModelOutline& outline,
-                            const ConversionDevice& opened, const CalibrationSize& size, std::uint64_t seed) {
+                            const ConversionDevice& opened, const CalibrationSize& size, std::uint64_t seed,
+                            std::vector<std::string>& notes) {
   const CalibrationText shape = size.shape(outline.config);
-  const std::string cut =
-      fmt::format("{} tokens in sequences of {}, {} of {} held out", shape.sequences * shape.sequence_length,
-                  shape.sequence_length, shape.held_out, shape.sequences);
   if (conversion.calibration_text) {
     const std::string& text = *conversion.calibration_text;
     const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
@@ -78,8 +88,13 @@ Calibration calibration_for(const Conversion& conversion, const ModelFile& file,
       throw_error(ErrorCode::kUsage, "--calibrate: {} has no tokenizer to read a text with; leave --calibrate out",
                   file.path().string());
     }
+    add_note(notes, tokenizer->warning());
     const CalibrationText ready = calibration_from_text(*tokenizer, outline.config, text, size);
-    return {[ready] { return ready; }, fmt::format("text with XXH128 {}, {}", digest_of(text), cut)};
+    if (ready.sequences < shape.sequences) {
+      add_note(notes, fmt::format("the calibration text is short: {} tokens of it are used, {} would be",
+                                  ready.tokens.size(), shape.sequences * shape.sequence_length));
+    }
+    return {[ready] { return ready; }, fmt::format("text with XXH128 {}, {}", digest_of(text), cut_of(ready))};
   }
   const auto sample = [&conversion, &file, &outline, &opened, size, seed] {
     const auto tokenizer = load_tokenizer(file, outline.config.vocabulary);
@@ -87,7 +102,7 @@ Calibration calibration_for(const Conversion& conversion, const ModelFile& file,
     return calibration_sampled(*model, first_token(file, tokenizer ? &*tokenizer : nullptr), size, seed,
                                conversion.progress, conversion.cancel);
   };
-  return {sample, fmt::format("sampled from the model itself with seed {}, {}", seed, cut)};
+  return {sample, fmt::format("sampled from the model itself with seed {}, {}", seed, cut_of(shape))};
 }
 
 // Groups per layer that lose least within the budget. `notes` gets a line for the user.
@@ -146,7 +161,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
     job.profile = opened.profile;
     const CalibrationSize size = layer_size(conversion, config, *opened.device);
     if (auto remark = cut_remark(size)) notes.push_back(std::move(*remark));
-    Calibration calibration = calibration_for(conversion, file, outline, opened, size, conversion.seed);
+    Calibration calibration = calibration_for(conversion, file, outline, opened, size, conversion.seed, notes);
     if (budget) {
       const CalibrationText text = calibration.make_text();
       job.settings.groups = plan_budget(*budget, job, text, opened, notes);
@@ -159,7 +174,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
       if (refines_jointly(file, outline, job.settings)) {
         const Calibration joint =
             calibration_for(conversion, file, outline, opened, joint_size(config, job.settings, conversion.size),
-                            joint_seed(conversion.seed));
+                            joint_seed(conversion.seed), notes);
         job.make_joint_text = joint.make_text;
         job.text_origin += "; for all layers together " + joint.origin;
       }

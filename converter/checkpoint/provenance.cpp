@@ -24,6 +24,11 @@ std::string text_of(const nlohmann::json& object, const char* key) {
 }  // namespace
 
 void add_provenance(GgufMetadata& metadata, const Provenance& from) {
+  // The source's own, if it was converted itself, are no truth about this one.
+  for (const char* key :
+       {"regroup.source.name", "regroup.source.checksum", "regroup.method", "regroup.calibration", "regroup.errors"}) {
+    metadata.erase(key);
+  }
   const auto text = [&](const char* key, const std::string& value) {
     if (!value.empty()) metadata.set(key, value);
   };

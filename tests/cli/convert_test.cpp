@@ -106,6 +106,15 @@ TEST_F(ConvertProgramTest, CalibratesOnAFile) {
   EXPECT_GT(error, 0.0);
   EXPECT_LT(error, 1.0);
   EXPECT_NE(document(convert(other))["layers"][0]["error"].get<double>(), error);
+  // A short text is told, and the file says what was used of it.
+  std::vector<std::string> long_one = convert(text);
+  long_one.back() = "65536";
+  long_one.push_back("--force");
+  const auto notes = document(long_one)["notes"];
+  ASSERT_EQ(notes.size(), 1u) << notes;
+  EXPECT_NE(notes[0].get<std::string>().find("the calibration text is short"), std::string::npos) << notes;
+  const std::string origin = document({"info", text.string() + ".gguf"})["converted"]["calibration"];
+  EXPECT_EQ(origin.find("65536"), std::string::npos) << origin;
   const Outcome outcome = run(convert(few));
   EXPECT_EQ(outcome.code, 2);
   EXPECT_NE(outcome.err.find("the calibration text has"), std::string::npos) << outcome.err;

@@ -257,5 +257,20 @@ TEST(ConvertCheckpointTest, ProvenanceIsWritten) {
   EXPECT_EQ(directory.config().at("num_key_value_heads"), 1);
 }
 
+// What an earlier conversion said of its own output is not true of this one.
+TEST(ConvertCheckpointTest, ProvenanceOfTheSourceIsNotKept) {
+  const TemporaryFolder folder;
+  TinyModel tiny;
+  tiny.more_keys = [](GgufBuilder& keys) {
+    keys.string("regroup.method", "svd").string("regroup.calibration", "a text");
+    keys.array<float>("regroup.errors", GgufBuilder::kF32, {0.25f, 0.5f});
+  };
+  convert(folder.write("model.gguf", tiny.build()), folder.path() / "out.gguf", {.groups = 1});
+  const ModelFile out = ModelFile::open(folder.path() / "out.gguf");
+  EXPECT_EQ(out.metadata().get_string("regroup.method"), "mean");
+  EXPECT_FALSE(out.metadata().contains("regroup.calibration"));
+  EXPECT_FALSE(out.metadata().contains("regroup.errors"));
+}
+
 }  // namespace
 }  // namespace regroup::test

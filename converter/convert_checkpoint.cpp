@@ -1,9 +1,6 @@
 #include "converter/convert_checkpoint.h"
 
-#include <signal.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -12,6 +9,7 @@
 #include "converter/checkpoint/gguf_config.h"
 #include "converter/checkpoint/hugging_face_config.h"
 #include "converter/checkpoint/provenance.h"
+#include "converter/checkpoint/remove_abandoned.h"
 #include "converter/checkpoint/side_files.h"
 #include "converter/checkpoint/write_checkpoint.h"
 #include "converter/joint_refinement.h"
@@ -177,21 +175,6 @@ CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
   return plan;
 }
 
-void remove_abandoned(const fs::path& target) {
-  std::error_code error;
-  const fs::path folder = fs::absolute(target, error).parent_path();
-  const std::string start = "." + target.filename().string() + ".";
-  std::vector<fs::path> abandoned;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (!name.starts_with(start) || !name.ends_with(".tmp")) continue;
-    const std::string number = name.substr(start.size(), name.size() - start.size() - 4);
-    if (number.empty() || number.size() > 9 || number.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (::kill(std::stoi(number), 0) != 0 && errno == ESRCH) abandoned.push_back(entry->path());
-  }
-  for (const fs::path& path : abandoned) fs::remove_all(path, error);
-}
-
 ConvertReport outline_conversion(const ConvertCheckpoint& job) {
   const ModelConfig& config = job.outline.config;
   const CheckpointPlan plan = check_conversion(job);
@@ -212,6 +195,7 @@ ConvertReport outline_conversion(const ConvertCheckpoint& job) {
 ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   ConvertReport report;
   const ModelConfig& config = job.outline.config;
+  remove_abandoned(job.target);
   CheckpointPlan plan = check_conversion(job);
   report.notes = plan.notes;
   report.bytes_in = job.source.file_bytes();
@@ -305,7 +289,6 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
     if (!method.changes_queries) line.error = weight_error(source, merged, line.members);
     return merged;
   };
-  remove_abandoned(job.target);
   report.bytes_out = write_checkpoint(write);
   if (state) state->discard();
   return report;

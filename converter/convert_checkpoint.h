@@ -62,7 +62,4 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job);
 // the K and V rows, whatever the method.
 ConvertReport outline_conversion(const ConvertCheckpoint& job);
 
-// Removes temporaries beside `target` that killed processes left; those of living ones stay.
-void remove_abandoned(const std::filesystem::path& target);
-
 }  // namespace regroup

@@ -6,6 +6,7 @@
 
 #include "converter/checkpoint/check_target.h"
 #include "runtime/core/error.h"
+#include "runtime/file/exchange_names.h"
 
 namespace regroup {
 namespace {
@@ -50,8 +51,14 @@ void OutputDirectory::write_file(std::string_view name, std::string_view text) c
 
 void OutputDirectory::commit() {
   std::error_code error;
-  const fs::path old = beside(target_, "old.tmp");
   const bool replaces = overwrite_ == Overwrite::kYes && fs::exists(target_, error);
+  if (replaces && exchange_names(temporary_, target_)) {
+    committed_ = true;
+    fs::remove_all(temporary_, error);  // the old one
+    return;
+  }
+  // Between these two steps there is no target: remove_abandoned() brings the old one back.
+  const fs::path old = beside(target_, "old.tmp");
   if (replaces) {
     fs::rename(target_, old, error);
     if (error) fail(target_, error);

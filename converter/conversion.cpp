@@ -1,6 +1,7 @@
 #include "converter/conversion.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
@@ -8,6 +9,8 @@
 #include "converter/checkpoint/check_target.h"
 #include "converter/joint_refinement.h"
 #include "converter/measure_damage.h"
+#include "converter/source_checksum.h"
+#include "converter/state_folder.h"
 #include "runtime/core/digest.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/load_tokenizer.h"
@@ -105,22 +108,39 @@ Calibration calibration_for(const Conversion& conversion, const ModelFile& file,
   return {sample, fmt::format("sampled from the model itself with seed {}, {}", seed, cut_of(shape))};
 }
 
-// Groups per layer that lose least within the budget. `notes` gets a line for the user.
-std::vector<std::uint32_t> plan_budget(std::uint64_t budget, const ConvertCheckpoint& job, const CalibrationText& text,
-                                       const ConversionDevice& opened, std::vector<std::string>& notes) {
-  const auto options = measure_damage({.file = job.source,
-                                       .outline = job.outline,
-                                       .text = text,
-                                       .device = *opened.device,
-                                       .profile = opened.profile,
-                                       .progress = job.progress,
-                                       .cancel = job.cancel});
-  const BudgetPlan plan = plan_for_budget(options, budget);
+// Everything that the plan for a budget depends on.
+std::string budget_key(std::uint64_t budget, const ConvertCheckpoint& job, const std::string& text_origin) {
+  const nlohmann::ordered_json key{{"version", 1},
+                                   {"source_checksum", job.source_checksum},
+                                   {"source_settings", settings_checksum(job.source, true)},
+                                   {"budget", budget},
+                                   {"calibration", text_origin}};
+  return key.dump();
+}
+
+// Groups per layer that lose least within the budget, from `kept` (null: there is none) where an earlier run left them.
+// `notes` gets a line for the user.
+std::vector<std::uint32_t> plan_budget(std::uint64_t budget, const ConvertCheckpoint& job,
+                                       const std::function<CalibrationText()>& make_text, const StateFolder* kept,
+                                       std::vector<std::string>& notes) {
+  std::optional<BudgetPlan> plan = kept != nullptr ? kept->load_plan() : std::nullopt;
+  if (!plan) {
+    const CalibrationText text = make_text();
+    plan = plan_for_budget(measure_damage({.file = job.source,
+                                           .outline = job.outline,
+                                           .text = text,
+                                           .device = *job.device,
+                                           .profile = job.profile,
+                                           .progress = job.progress,
+                                           .cancel = job.cancel}),
+                           budget);
+    if (kept != nullptr) kept->save_plan(*plan);
+  }
   notes.push_back(fmt::format(
       "budget of {} bytes per token (f16): groups {} take {}; the layers' damages, each measured alone with "
       "svd, sum to a KL divergence of {:.4g} per token",
-      budget, fmt::join(plan.groups, ","), plan.bytes_per_token, plan.damage));
-  return plan.groups;
+      budget, fmt::join(plan->groups, ","), plan->bytes_per_token, plan->damage));
+  return plan->groups;
 }
 
 }  // namespace
@@ -151,6 +171,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
   (void)check_conversion(job);
 
   ConversionDevice opened;
+  std::optional<StateFolder> kept;  // what a budget's plan took; layers have their own
   std::vector<std::string> notes;
   const auto calibrates = [&] {
     return needs_calibration(conversion.method) && merges_any_layer(outline, job.settings);
@@ -163,9 +184,12 @@ ConversionResult run_conversion(const Conversion& conversion) {
     if (auto remark = cut_remark(size)) notes.push_back(std::move(*remark));
     Calibration calibration = calibration_for(conversion, file, outline, opened, size, conversion.seed, notes);
     if (budget) {
-      const CalibrationText text = calibration.make_text();
-      job.settings.groups = plan_budget(*budget, job, text, opened, notes);
-      calibration.make_text = [text] { return text; };
+      if (!conversion.dry_run) {
+        job.source_checksum = checksum(file, job.progress, job.cancel);
+        kept.emplace(output.string() + ".regroup-budget", budget_key(*budget, job, calibration.origin));
+        calibration.make_text = [&kept, make = calibration.make_text] { return kept->text(make); };
+      }
+      job.settings.groups = plan_budget(*budget, job, calibration.make_text, kept ? &*kept : nullptr, notes);
       (void)check_conversion(job);
     }
     if (calibrates()) {
@@ -183,6 +207,7 @@ ConversionResult run_conversion(const Conversion& conversion) {
   ConversionResult result{.config = config,
                           .report = conversion.dry_run ? outline_conversion(job) : convert_checkpoint(job),
                           .groups = job.settings.groups};
+  if (kept) kept->discard();
   result.report.notes.insert(result.report.notes.begin(), notes.begin(), notes.end());
   return result;
 }

@@ -47,7 +47,9 @@ struct ConversionResult {
   std::vector<std::uint32_t> groups;  // of the output, one per layer
 };
 
-// Throws kUsage and kBadModel before any work, then kNoDevice, kInterrupted, kOutOfMemory, kFailed.
+// Goes on where an earlier run of the same conversion was stopped: what a budget's plan took stands in
+// OUTPUT.regroup-budget until then, finished layers as convert_checkpoint tells. Throws kUsage and kBadModel before any
+// work, then kNoDevice, kNotANumber, kInterrupted, kOutOfMemory, kFailed.
 ConversionResult run_conversion(const Conversion& conversion);
 
 }  // namespace regroup

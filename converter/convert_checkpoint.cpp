@@ -134,16 +134,12 @@ std::optional<std::string> refine_into(const ConvertCheckpoint& job, const State
     layers.push_back(std::move(*layer));
   }
   if (finished) return std::nullopt;
-  auto text = joint.load_text();
-  if (!text) {
-    text = job.make_joint_text();
-    joint.save_text(*text);
-  }
+  const CalibrationText text = joint.text(job.make_joint_text);
   const JointOutcome outcome = refine_jointly({.device = *job.device,
                                                .profile = job.profile,
                                                .file = job.source,
                                                .outline = job.outline,
-                                               .text = *text,
+                                               .text = text,
                                                .seed = job.settings.seed,
                                                .progress = job.progress,
                                                .cancel = job.cancel},
@@ -152,7 +148,7 @@ std::optional<std::string> refine_into(const ConvertCheckpoint& job, const State
   return fmt::format(
       "all layers refined together on {} tokens: divergence from the original {:.3f} -> {:.3f} nats per token of text "
       "that nothing was fitted to; the layers' errors are those before",
-      text->tokens.size(), outcome.before, outcome.after);
+      text.tokens.size(), outcome.before, outcome.after);
 }
 
 }  // namespace
@@ -202,10 +198,11 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
   const TensorTable table(job.source, job.outline.architecture->tensor_names(), config.layer_count());
   // Finished layers are known by the checksum; where there are none it is computed while the output is written.
   std::optional<BackgroundChecksum> background;
-  std::string source_checksum = std::string(kPendingChecksum);
-  if (merges_while_writing(job)) {
+  std::string source_checksum = job.source_checksum;
+  if (source_checksum.empty() && merges_while_writing(job)) {
+    source_checksum = std::string(kPendingChecksum);
     background.emplace(job.source);
-  } else {
+  } else if (source_checksum.empty()) {
     source_checksum = checksum(job.source, job.progress, job.cancel);
   }
 
@@ -216,11 +213,7 @@ ConvertReport convert_checkpoint(const ConvertCheckpoint& job) {
     ConvertLayers layers{.file = job.source, .outline = job.outline, .settings = job.settings};
     std::optional<CalibrationText> text;
     if (job.make_text && merges_any_layer(job.outline, job.settings)) {
-      text = state->load_text();
-      if (!text) {
-        text = job.make_text();
-        state->save_text(*text);
-      }
+      text = state->text(job.make_text);
       layers.text = &*text;
     }
     layers.device = job.device;

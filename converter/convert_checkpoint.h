@@ -28,7 +28,8 @@ struct ConvertCheckpoint {
   std::function<CalibrationText()> make_text = {};
   // The text for refining all layers together, where `auto` does that (refines_jointly); empty: it does not.
   std::function<CalibrationText()> make_joint_text = {};
-  std::string text_origin = {};  // in words, exact: it stands in the file, and finished layers are kept by it
+  std::string text_origin = {};      // in words, exact: it stands in the file, and finished layers are kept by it
+  std::string source_checksum = {};  // where it is known already, see source_checksum.h; empty: it is computed
   Device* device = nullptr;
   KernelProfile profile = {};
   Progress progress = {};

@@ -22,6 +22,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kKeyFile = "key.json";
 constexpr const char* kTextFile = "calibration.json";
+constexpr const char* kPlanFile = "budget.json";
 
 struct NamedMatrix {
   const char* name;
@@ -200,12 +201,36 @@ std::optional<CalibrationText> StateFolder::load_text() const {
   return text;
 }
 
-void StateFolder::save_text(const CalibrationText& text) const {
+CalibrationText StateFolder::text(const std::function<CalibrationText()>& make) const {
+  if (auto kept = load_text()) return std::move(*kept);
+  CalibrationText text = make();
   replace_file(path_ / kTextFile, Json{{"tokens", text.tokens},
                                        {"sequences", text.sequences},
                                        {"sequence_length", text.sequence_length},
                                        {"held_out", text.held_out}}
                                       .dump());
+  return text;
+}
+
+std::optional<BudgetPlan> StateFolder::load_plan() const {
+  std::error_code unused;
+  if (!fs::exists(path_ / kPlanFile, unused)) return std::nullopt;
+  const Json json = Json::parse(read_text(path_ / kPlanFile), nullptr, false);
+  BudgetPlan plan;
+  try {
+    json.at("groups").get_to(plan.groups);
+    json.at("bytes_per_token").get_to(plan.bytes_per_token);
+    json.at("damage").get_to(plan.damage);
+  } catch (const Json::exception&) {  // damaged: made again
+    return std::nullopt;
+  }
+  return plan;
+}
+
+void StateFolder::save_plan(const BudgetPlan& plan) const {
+  replace_file(
+      path_ / kPlanFile,
+      Json{{"groups", plan.groups}, {"bytes_per_token", plan.bytes_per_token}, {"damage", plan.damage}}.dump());
 }
 
 void StateFolder::discard() noexcept {

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 
+#include "converter/budget.h"
 #include "converter/calibration_text.h"
 #include "converter/convert_layers.h"
 
@@ -26,13 +28,16 @@ class StateFolder {
   std::optional<MergedLayer> load_layer(std::uint32_t layer) const;
   void save_layer(const MergedLayer& layer) const;
   bool has_layer(std::uint32_t layer) const;
-  std::optional<CalibrationText> load_text() const;
-  void save_text(const CalibrationText& text) const;
+  // What an earlier run left; else what `make` makes, left for the next one.
+  CalibrationText text(const std::function<CalibrationText()>& make) const;
+  std::optional<BudgetPlan> load_plan() const;
+  void save_plan(const BudgetPlan& plan) const;
 
   // Removes the folder, as far as that is possible: the output stands.
   void discard() noexcept;
 
  private:
+  std::optional<CalibrationText> load_text() const;
   std::filesystem::path layer_path(std::uint32_t layer) const;
 
   std::filesystem::path path_;

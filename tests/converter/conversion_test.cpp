@@ -2,10 +2,13 @@
 #include "converter/conversion.h"
 
 #include <algorithm>
+#include <set>
 
 #include "converter/checkpoint/provenance.h"
 #include "runtime/core/error.h"
+#include "runtime/model/kv_cache.h"
 #include "tests/converter/conversion_support.h"
+#include "tests/support/device_fixture.h"
 
 namespace regroup::test {
 namespace {
@@ -101,6 +104,48 @@ TEST(ConversionTest, TokenizersOfUnknownWordsAreNotWrittenToDirectories) {
   fs::remove_all(directory);
   run_conversion(without_device(model("gpt-2"), directory, "mean"));
   EXPECT_TRUE(fs::exists(directory / "tokenizer.json"));
+}
+
+class ConversionDeviceTest : public DeviceTest {
+ protected:
+  regroup::Conversion half_the_cache(const fs::path& output) {
+    const fs::path input = checkpoint("llama-mha-4-4");
+    const ModelConfig config = read_outline(ModelFile::open(input)).config;
+    regroup::Conversion conversion{.input = input, .output = output, .method = "svd"};
+    conversion.groups =
+        fmt::format("budget:{}", kv_bytes_per_token(config, uniform_groups(config, 2), CacheType::kF16));
+    conversion.size.tokens = 256;
+    conversion.size.sequence_length = 32;
+    conversion.open_device = [this](const ModelFile&) {
+      return ConversionDevice{.device = &device(), .profile = kernel_profile(device())};
+    };
+    return conversion;
+  }
+};
+
+// Neither the text nor the plan nor finished layers are made again.
+TEST_F(ConversionDeviceTest, StoppedBudgetsGoOn) {
+  const TemporaryFolder folder;
+  const fs::path whole = folder.path() / "whole.gguf", stopped = folder.path() / "stopped.gguf";
+  const ConversionResult expected = run_conversion(half_the_cache(whole));
+
+  auto conversion = half_the_cache(stopped);
+  CancelFlag cancel{false};
+  conversion.cancel = &cancel;
+  conversion.progress = [&](std::string_view label, double) { cancel = cancel || label == "writing"; };
+  EXPECT_THROW(run_conversion(conversion), Error);
+  EXPECT_FALSE(fs::exists(stopped));
+
+  cancel = false;
+  std::set<std::string, std::less<>> labels;
+  conversion.progress = [&](std::string_view label, double) { labels.emplace(label); };
+  const ConversionResult resumed = run_conversion(conversion);
+  EXPECT_FALSE(labels.contains("measuring layers"));
+  EXPECT_FALSE(labels.contains("comparing predictions"));
+  EXPECT_EQ(resumed.groups, expected.groups);
+  EXPECT_EQ(resumed.report.notes, expected.report.notes);
+  EXPECT_EQ(file_bytes(stopped), file_bytes(whole));
+  EXPECT_EQ(names_in(folder.path()), (std::vector<std::string>{"stopped.gguf", "whole.gguf"}));
 }
 
 }  // namespace

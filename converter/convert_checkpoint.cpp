@@ -12,6 +12,7 @@
 #include "converter/checkpoint/remove_abandoned.h"
 #include "converter/checkpoint/side_files.h"
 #include "converter/checkpoint/write_checkpoint.h"
+#include "converter/choose_merge.h"
 #include "converter/joint_refinement.h"
 #include "converter/merge.h"
 #include "converter/source_checksum.h"
@@ -40,12 +41,18 @@ bool merges_while_writing(const ConvertCheckpoint& job) {
          search_of(job.settings, job.outline.config) == GroupingSearch::kContiguous;
 }
 
-std::vector<LayerChange> changes_of(const ConvertCheckpoint& job) {
-  const bool pools_in_place = merges_while_writing(job) && !merge_method_named(job.settings.method).changes_queries;
+// Methods that leave the queries leave their order too: it changes only where others are tried beside them.
+bool may_change_queries(const ConvertCheckpoint& job, const TensorTable& table, std::uint32_t l) {
+  const auto candidates = candidate_methods(job.settings.method, attention_shape(table, job.outline.config, l));
+  return std::any_of(candidates.begin(), candidates.end(),
+                     [](const MergeMethod* method) { return method->changes_queries; });
+}
+
+std::vector<LayerChange> changes_of(const ConvertCheckpoint& job, const TensorTable& table) {
   std::vector<LayerChange> changes;
   for (std::uint32_t l = 0; l < job.outline.config.layer_count(); ++l) {
     const bool merges = !is_mergeless(job, l);
-    changes.push_back({job.settings.groups[l], merges, merges && !pools_in_place});
+    changes.push_back({job.settings.groups[l], merges, merges && may_change_queries(job, table, l)});
   }
   return changes;
 }
@@ -157,7 +164,7 @@ CheckpointPlan check_conversion(const ConvertCheckpoint& job) {
   check_settings(job.source, job.outline, job.settings);
   check_target(job.source, job.target, job.output.kind, job.overwrite);
   const TensorTable table(job.source, job.outline.architecture->tensor_names(), job.outline.config.layer_count());
-  CheckpointPlan plan = plan_checkpoint(table, job.outline, changes_of(job), job.output);
+  CheckpointPlan plan = plan_checkpoint(table, job.outline, changes_of(job, table), job.output);
   if (!job.outline.unused_tensors.empty()) plan.notes.push_back(job.outline.remark() + " and so not written");
   // Made for what they refuse.
   if (plan.kind == ModelFileKind::kGguf) {

@@ -272,5 +272,28 @@ TEST(ConvertCheckpointTest, ProvenanceOfTheSourceIsNotKept) {
   EXPECT_FALSE(out.metadata().contains("regroup.errors"));
 }
 
+// Norms of queries and keys leave `auto` only methods that do not touch Q and O: these stay as they are.
+TEST(ConvertCheckpointTest, WhatNoMethodChangesIsCopied) {
+  const TemporaryFolder folder;
+  const auto expect_queries = [&](const TinyModel& tiny, const std::string& method, bool copied) {
+    SCOPED_TRACE(tiny.architecture + " by " + method);
+    const ModelFile file = ModelFile::open(folder.write("model.gguf", tiny.build()));
+    const ModelOutline outline = read_outline(file);
+    ConvertCheckpoint job{.source = file, .outline = outline};
+    job.settings = {.method = method, .groups = uniform_groups(outline.config, 1)};
+    job.target = folder.path() / "out.gguf";
+    for (const OutputTensor& tensor : check_conversion(job).tensors) {
+      if (tensor.role == TensorRole::kQuery || tensor.role == TensorRole::kAttentionOutput) {
+        EXPECT_EQ(tensor.is_copy(), copied) << tensor.plan.name;
+      }
+    }
+  };
+  expect_queries(tiny_gemma(), "auto", true);
+  expect_queries(tiny_gemma(), "mean", true);
+  expect_queries({}, "auto", false);
+  expect_queries({}, "align", false);
+  expect_queries({}, "mean", true);
+}
+
 }  // namespace
 }  // namespace regroup::test

@@ -154,7 +154,7 @@ std::optional<std::string> refine_into(const ConvertCheckpoint& job, const State
   for (const MergedLayer& layer : layers) joint.save_layer(layer);
   return fmt::format(
       "all layers refined together on {} tokens: divergence from the original {:.3f} -> {:.3f} nats per token of text "
-      "that nothing was fitted to; the layers' errors are those before",
+      "that this was not fitted to; the layers' errors are those before",
       text.tokens.size(), outcome.before, outcome.after);
 }
 

@@ -33,13 +33,13 @@ struct StoredLayer {
 // kF32 or kF16. `merged` must be merged.
 StoredLayer store_layer(const MergedLayer& merged, WeightFormat format);
 
-// Layout, little-endian: "RGGROUPS", u32 version, the key (64 bytes), u32 format, u32 count of layers that follow; per
+// Layout, little-endian: "RGGROUPS", u32 version, the key (32 bytes), u32 format, u32 count of layers that follow; per
 // layer u32 number, u32 groups, u32 bytes of the method's name, the name, u32 whether there is an error, f64 error, u32
-// whether there are biases, the four matrices, the three biases; at the end the SHA-256 of all before it as 64
+// whether there are biases, the four matrices, the three biases; at the end the XXH128 of all before it as 32
 // hexadecimal digits.
 class GroupingFileWriter {
  public:
-  // `key` is 64 characters. Throws what AtomicFile throws.
+  // `key` is 32 characters. Throws what AtomicFile throws.
   GroupingFileWriter(const std::filesystem::path& path, const std::string& key, WeightFormat format,
                      std::uint32_t layers);
   void add(const StoredLayer& layer);

@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <charconv>
-#include <random>
 
 #include "runtime/core/error.h"
+#include "runtime/model/drawn_heads.h"
 
 namespace regroup {
 namespace {
 
-LayerPlan plan_layer(std::uint32_t source_heads, std::uint32_t groups, PoolMethod method, std::mt19937_64& random) {
+LayerPlan plan_layer(std::uint32_t layer, std::uint32_t source_heads, std::uint32_t groups, PoolMethod method,
+                     std::uint64_t seed) {
   LayerPlan plan{groups, {}};
   if (groups == source_heads) return plan;
   const std::uint32_t members = source_heads / groups;
+  std::vector<std::uint32_t> drawn;
+  if (method == PoolMethod::kRandom) drawn = drawn_heads(seed, layer, groups, members);
   for (std::uint32_t g = 0; g < groups; ++g) {
     const std::uint32_t first = g * members;
     switch (method) {
@@ -24,7 +27,7 @@ LayerPlan plan_layer(std::uint32_t source_heads, std::uint32_t groups, PoolMetho
         plan.terms.push_back({g, first, 1.0f});
         break;
       case PoolMethod::kRandom:
-        plan.terms.push_back({g, first + static_cast<std::uint32_t>(random() % members), 1.0f});
+        plan.terms.push_back({g, first + drawn[g], 1.0f});
         break;
     }
   }
@@ -67,7 +70,6 @@ GroupPlan GroupPlan::contiguous(const ModelConfig& config, const std::vector<std
   }
   GroupPlan plan;
   plan.method = method;
-  std::mt19937_64 random(seed);
   for (std::size_t i = 0; i < config.layers.size(); ++i) {
     const std::uint32_t wanted = groups.size() == 1 ? groups[0] : groups[i];
     const std::uint32_t source = config.layers[i].kv_heads;
@@ -75,7 +77,7 @@ GroupPlan GroupPlan::contiguous(const ModelConfig& config, const std::vector<std
       throw_error(ErrorCode::kUsage, "--groups {}: layer {} has {} KV heads, and {} does not divide them", wanted, i,
                   source, wanted);
     }
-    plan.layers.push_back(plan_layer(source, wanted, method, random));
+    plan.layers.push_back(plan_layer(static_cast<std::uint32_t>(i), source, wanted, method, seed));
   }
   return plan;
 }

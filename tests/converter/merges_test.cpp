@@ -5,6 +5,7 @@
 
 #include "converter/merge.h"
 #include "runtime/core/error.h"
+#include "runtime/model/group_plan.h"
 #include "tests/converter/layer_samples.h"
 
 namespace regroup::test {
@@ -228,6 +229,23 @@ TEST(MergesTest, RandomFollowsItsSeedAndDrawsMembers) {
   }
   EXPECT_NE(std::count(by_seed.begin(), by_seed.end(), by_seed[0]), 12);
   EXPECT_NE(std::count(by_layer.begin(), by_layer.end(), by_layer[0]), 12);
+}
+
+// As live pooling does, so that trying a seed tells what converting with it gives.
+TEST(MergesTest, RandomDrawsWhatLivePoolingDraws) {
+  const LayerSample sample({8, 8, 4, 4, 20, false});
+  ModelConfig config;
+  config.layers.assign(3, LayerConfig{.kv_heads = 8});
+  for (const std::uint64_t seed : {0u, 3u, 77u}) {
+    const GroupPlan live = GroupPlan::contiguous(config, {2}, PoolMethod::kRandom, seed);
+    for (std::uint32_t l = 0; l < 3; ++l) {
+      const AttentionLayer merged = merge_method_named("random").merge(sample.layer, HeadGroups::contiguous(8, 2),
+                                                                       MergeInput{.seed = seed, .layer = l});
+      for (const PoolTerm& term : live.layers[l].terms) {
+        EXPECT_TRUE(merged.key.middleRows(term.target * 4, 4) == sample.layer.key.middleRows(term.source * 4, 4));
+      }
+    }
+  }
 }
 
 TEST(MergesTest, NormsOfQueriesAndKeysForbidWhatChangesQueries) {

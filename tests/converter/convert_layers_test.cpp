@@ -174,7 +174,7 @@ TEST_F(ConvertLayersDeviceTest, AModelThatComputesNoNumbersIsRefused) {
   llama.kv_heads = llama.heads = 8;
   for (const TinyModel& tiny :
        {with_nan(llama, "blk.0.ffn_down.weight"), with_nan(llama, "blk.1.attn_v.weight"),
-        with_nan(llama, "blk.1.attn_q.weight"), with_nan(tiny_gemma(), "blk.0.ffn_down.weight")}) {
+        with_nan(llama, "blk.1.attn_q.weight"), with_nan(tiny_gemma(), "blk.1.ffn_down.weight")}) {
     const fs::path model = folder.write("model.gguf", tiny.build());
     for (const GroupingSearch grouping : {GroupingSearch::kContiguous, GroupingSearch::kMeasured}) {
       try {

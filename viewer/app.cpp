@@ -105,11 +105,11 @@ bool App::frame(Screen& screen) {
         write_png(picture.path, whole ? image
                                       : crop(image, static_cast<int>(a.min.x), static_cast<int>(a.min.y),
                                              static_cast<int>(a.width()), static_cast<int>(a.height())));
-        say(fmt::format("Saved {}.", picture.path.string()), false);
+        say(fmt::format("Saved {}.", picture.path.string()));
       }
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kDeviceLost) throw;
-      say(error.what(), true);
+      say(error.what(), error.code());
     }
     pictures_.clear();
   }
@@ -166,10 +166,10 @@ void App::drop(const std::vector<std::filesystem::path>& paths) {
   for (const auto& path : paths) open_path(path);
 }
 
-void App::say(std::string message, bool error) {
+void App::say(std::string message, std::optional<ErrorCode> failure) {
   const std::lock_guard lock(shared_.mutex);
   shared_.state.message = std::move(message);
-  shared_.state.message_is_error = error;
+  shared_.state.failure = failure;
   frames_to_draw_ = 3;
 }
 
@@ -207,7 +207,7 @@ void App::handle(const PinRun&) {
     const std::lock_guard lock(shared_.mutex);
     run = pinned_run(shared_.state.trace);
   }
-  if (!run) return say("There is no run to pin: nothing was decoded yet.", true);
+  if (!run) return say("There is no run to pin: nothing was decoded yet.", ErrorCode::kUsage);
   constexpr std::size_t kMost = 4;
   if (ui_.pinned.size() == kMost) ui_.pinned.erase(ui_.pinned.begin());
   ui_.pinned.push_back(std::move(*run));
@@ -227,14 +227,15 @@ void App::export_figure(const ExportFigure& command) {
     }
   }
   if (drawn == nullptr)
-    return say(fmt::format("There is no plot to export in panel '{}'.", escaped(command.panel)), true);
+    return say(fmt::format("There is no plot to export in panel '{}'.", escaped(command.panel)), ErrorCode::kUsage);
   constexpr const char* kExtensions[] = {"svg", "csv", "png"};
   const std::filesystem::path path = command.path.empty()
                                          ? fmt::format("regroup-{}-{}.{}", drawn->figure.id, time_stamp(),
                                                        kExtensions[static_cast<int>(command.format)])
                                          : command.path.string();
   if (command.format == ExportFormat::kPng) {
-    if (drawn->area.width() <= 0) return say("This plot has no room here; enlarge its panel (F) to save a PNG.", true);
+    if (drawn->area.width() <= 0)
+      return say("This plot has no room here; enlarge its panel (F) to save a PNG.", ErrorCode::kUsage);
     pictures_.push_back({path, drawn->area});
     return;
   }
@@ -242,9 +243,9 @@ void App::export_figure(const ExportFigure& command) {
       command.format == ExportFormat::kSvg ? figure_to_svg(drawn->figure, theme_) : figure_to_csv(drawn->figure);
   try {
     replace_file(path, text);
-    say(fmt::format("Saved {}.", path.string()), false);
+    say(fmt::format("Saved {}.", path.string()));
   } catch (const Error& error) {
-    say(error.what(), true);
+    say(error.what(), error.code());
   }
 }
 
@@ -267,18 +268,16 @@ void App::toggle_run() {
 }
 
 void App::choose_groups(std::uint32_t groups) {
-  bool possible = false;
+  std::vector<std::uint32_t> choices;
   {
     const std::lock_guard lock(shared_.mutex);
-    const auto& choices = shared_.state.settings.choices;
-    possible = std::find(choices.begin(), choices.end(), groups) != choices.end();
-    if (!possible && !choices.empty()) {
-      shared_.state.message =
-          fmt::format("G = {} is not possible here; G can be {}.", groups, fmt::join(choices, ", "));
-      shared_.state.message_is_error = true;
-    }
+    choices = shared_.state.settings.choices;
   }
-  if (possible) carry_out(EngineCommand(SetGroups{{groups}}));
+  if (std::find(choices.begin(), choices.end(), groups) != choices.end()) {
+    carry_out(EngineCommand(SetGroups{{groups}}));
+  } else if (!choices.empty()) {
+    say(fmt::format("G = {} is not possible here; G can be {}.", groups, fmt::join(choices, ", ")), ErrorCode::kUsage);
+  }
 }
 
 void App::enlarge_hovered() {
@@ -287,7 +286,7 @@ void App::enlarge_hovered() {
 
 // The plot that the mouse is on, or else the first one of its panel.
 void App::export_hovered(ExportFormat format) {
-  if (hovered_panel_.empty()) return say("Put the mouse on the panel whose plot is to be saved.", true);
+  if (hovered_panel_.empty()) return say("Put the mouse on the panel whose plot is to be saved.", ErrorCode::kUsage);
   std::string figure;
   for (const UiState::Drawn& drawn : ui_.drawn[hovered_panel_]) {
     if (drawn.area.contains(ImGui::GetMousePos())) figure = drawn.figure.id;

@@ -81,7 +81,7 @@ class App {
   void draw_palette();
   void keep_attention_watched();
   void export_figure(const ExportFigure& command);
-  void say(std::string message, bool error);
+  void say(std::string message, std::optional<ErrorCode> failure = std::nullopt);
 
   // Commands for the window.
   void handle(const EngineCommand& command) { engine_.post(command); }

@@ -369,7 +369,7 @@ void App::draw_message(Rect area) {
   ImGui::SetNextWindowPos(area.min);
   ImGui::SetNextWindowSize({area.width(), area.height()});
   ImGui::PushStyleColor(ImGuiCol_WindowBg, theme_.header);
-  ImGui::PushStyleColor(ImGuiCol_Border, s.message_is_error ? theme_.bad : theme_.good);
+  ImGui::PushStyleColor(ImGuiCol_Border, s.failure ? theme_.bad : theme_.good);
   ImGui::Begin("message", nullptr, kFixed | ImGuiWindowFlags_NoFocusOnAppearing);
   const float line = ImGui::GetTextLineHeight(), top = ImGui::GetCursorPosY();
   const float wrap = ImGui::GetWindowContentRegionMax().x - icon_size() - em;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "converter/head_similarity.h"
+#include "runtime/core/error.h"
 #include "runtime/decode/session.h"
 #include "runtime/decode/trace.h"
 #include "runtime/ops/sampling.h"
@@ -92,8 +93,8 @@ struct AppState {
   Phase phase = Phase::kEmpty;
   std::string activity;  // "loading smollm2-135m"; empty: nothing takes long
   double progress = 0;
-  std::string message;  // the last failure, or what was done
-  bool message_is_error = false;
+  std::string message;               // the last failure, or what was done
+  std::optional<ErrorCode> failure;  // what kind of failure `message` tells of; nothing: what was done
   std::string finished_because;
 
   RunSettings settings;

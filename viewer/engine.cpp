@@ -161,7 +161,7 @@ void Engine::guarded(const std::function<void()>& what) {
       publish([&](AppState& state) {
         state.phase = Phase::kLost;
         state.message = error.what();
-        state.message_is_error = true;
+        state.failure = error.code();
       });
       const std::lock_guard lock(mutex_);
       attached_ = false;
@@ -180,7 +180,7 @@ void Engine::guarded(const std::function<void()>& what) {
       });
       return;
     }
-    say(error.what(), true);
+    say(error);
     publish([&](AppState& state) {
       state.activity.clear();
       if (state.phase == Phase::kReplay) return;
@@ -188,15 +188,15 @@ void Engine::guarded(const std::function<void()>& what) {
     });
   } catch (const std::exception& error) {
     running_ = false;
-    say(fmt::format("internal error: {}; please report it", error.what()), true);
+    say(fmt::format("internal error: {}; please report it", error.what()), ErrorCode::kFailed);
     publish([](AppState& state) { state.activity.clear(); });
   }
 }
 
-void Engine::say(std::string message, bool error) {
+void Engine::say(std::string message, std::optional<ErrorCode> failure) {
   publish([&](AppState& state) {
     state.message = std::move(message);
-    state.message_is_error = error;
+    state.failure = failure;
   });
 }
 
@@ -270,7 +270,7 @@ void Engine::restore() {
     state.activity.clear();
     state.message =
         fmt::format("The device was lost and has been opened again; going on at token {}.", state.trace.tokens.size());
-    state.message_is_error = false;
+    state.failure.reset();
     if (!replay) {
       state.phase = running_ ? Phase::kRunning : state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
     }
@@ -300,7 +300,7 @@ void Engine::open(const std::string& name) {
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kDeviceLost) throw;
       publish([&](AppState& state) { state.activity.clear(); });
-      if (error.code() != ErrorCode::kInterrupted) say(error.what(), true);
+      if (error.code() != ErrorCode::kInterrupted) say(error);
     }
     running_ = was_running;
     return;

@@ -96,7 +96,8 @@ class Engine {
     const std::lock_guard lock(shared_.mutex);
     return read(shared_.state);
   }
-  void say(std::string message, bool error);
+  void say(std::string message, std::optional<ErrorCode> failure = std::nullopt);
+  void say(const Error& error) { say(error.what(), error.code()); }
   Progress progress(std::string activity);
 
   SharedState& shared_;

@@ -32,7 +32,7 @@ void Engine::handle(const OpenTrace& command) {
       state.other = std::move(trace);
       state.other_name = command.path.filename().string();
       state.message = state.difference.describe();
-      state.message_is_error = false;
+      state.failure.reset();
     });
     return;
   }
@@ -69,7 +69,7 @@ void Engine::handle(const OpenTrace& command) {
     state.trace = std::move(trace);
     ++state.tokens_version;
     state.message = fmt::format("Replaying {}; nothing is computed.", command.path.filename().string());
-    state.message_is_error = false;
+    state.failure.reset();
   });
 }
 
@@ -188,7 +188,7 @@ void Engine::regroup(const std::vector<std::uint32_t>& groups, const std::string
     });
     if (error.code() != ErrorCode::kInterrupted) throw;
     // The run goes on as it was; who stopped that too has a command of his own in the queue.
-    if (!outdated) say(fmt::format("Merging by {} was stopped; nothing has changed.", method), false);
+    if (!outdated) say(fmt::format("Merging by {} was stopped; nothing has changed.", method));
     return;
   }
   publish([&](AppState& state) {
@@ -267,7 +267,7 @@ void Engine::handle(const WatchAttention& command) {
 void Engine::handle(const SaveTrace& command) {
   const std::string text = peek([](const AppState& state) { return trace_to_json(state.trace); });
   replace_file(command.path, text);
-  say(fmt::format("The run was saved as {}.", command.path.string()), false);
+  say(fmt::format("The run was saved as {}.", command.path.string()));
 }
 
 void Engine::handle(const CloseComparison&) {

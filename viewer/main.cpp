@@ -17,13 +17,19 @@ bool is_trace(const std::string& path) {
   return std::filesystem::path(path).extension() == ".json";
 }
 
-// Prints the report where it is wanted; a message of the validation layers is a failure.
+void complain(const nlohmann::ordered_json& messages, const char* about) {
+  for (const auto& message : messages)
+    std::fprintf(stderr, "regroup-view: %s%s\n", about, message.get<std::string>().c_str());
+}
+
+// Prints the report where it is wanted, and what went wrong; a message of the validation layers is a failure.
 int finish(const nlohmann::ordered_json& report, bool json) {
   if (json) std::printf("%s\n", report.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   const auto& messages = report["validation_messages"];
-  for (const auto& message : messages)
-    std::fprintf(stderr, "regroup-view: validation: %s\n", message.get<std::string>().c_str());
-  return messages.empty() ? 0 : 1;
+  complain(messages, "validation: ");
+  if (report.contains("errors")) complain(report["errors"], "");  // without a window nobody has seen them
+  const int code = report.value("exit_code", 0);
+  return code == 0 && !messages.empty() ? 1 : code;
 }
 
 int run(int argc, char** argv) {

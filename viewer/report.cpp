@@ -64,7 +64,7 @@ nlohmann::ordered_json run_report(Stage& stage) {
           {"similar_layers", s.heads.size()},
           {"sweep", sweep},
           {"message", s.message},
-          {"message_is_error", s.message_is_error},
+          {"message_is_error", s.failure.has_value()},
           {"difference", s.other ? OrderedJson(s.difference.describe()) : OrderedJson(nullptr)},
           {"device", s.device.name},
           {"driver", s.device.driver},

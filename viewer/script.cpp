@@ -2,6 +2,7 @@
 
 #include <imgui.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <iterator>
@@ -28,6 +29,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// What a user does with keyboard and mouse.
+bool is_input(const Json& step) {
+  constexpr const char* kInput[] = {"key", "type", "mouse", "click", "drag"};
+  return std::any_of(std::begin(kInput), std::end(kInput), [&](const char* key) { return step.contains(key); });
+}
+
 class Script {
  public:
   explicit Script(const HeadlessOptions& options)
@@ -41,11 +48,14 @@ class Script {
     } else {
       stage_.engine().post(OpenTrace{options_.traces[0], false});
       if (options_.traces.size() > 1) {
+        wait_until_idle(kPatienceSeconds);
+        note_failure(false);  // before what comes of the second trace is shown in its place
         stage_.engine().post(OpenTrace{options_.traces[1], true});
         stage_.app().carry_out(SetPreset{"compare"});
       }
     }
     wait_until_idle(kPatienceSeconds);
+    note_failure(false);
     if (!options_.script.empty()) {
       std::ifstream file(options_.script, std::ios::binary);
       std::ostringstream text;
@@ -63,6 +73,7 @@ class Script {
     OrderedJson result{{"schema", 1}};
     result["reports"] = reports_;
     result["errors"] = errors_;
+    result["exit_code"] = exit_code_;
     result["seconds"] = seconds_since(options_.started);
     result.update(run_report(stage_));
     return result;
@@ -105,11 +116,9 @@ class Script {
     frames(1);
     const std::lock_guard lock(stage_.shared().mutex);
     AppState& state = stage_.shared().state;
-    if (state.message_is_error && state.message != remembered_message_) {
-      throw_error(ErrorCode::kFailed, "{}", state.message);
-    }
+    if (state.failure && state.message != remembered_message_) throw Error(*state.failure, state.message);
     // A picture does not show the message that tells of the one before.
-    if (!state.message_is_error) state.message = remembered_message_;
+    if (!state.failure) state.message = remembered_message_;
   }
 
   // Numbers of a script are cast nowhere: it may come from anywhere.
@@ -125,18 +134,23 @@ class Script {
     if (!json.is_object() || json.empty()) refuse(index, "is no object with a command");
     try {
       do_step(json, index);
-      note_error();
+      note_failure(is_input(json));
     } catch (const Json::exception& error) {
       refuse(index, error.what());
     }
   }
 
-  // Errors that were shown, as a later step may dismiss them.
-  void note_error() {
+  // Failures that were shown, as a later step may dismiss them. The run fails as the first of them did, but for input:
+  // keys come at any time, and what cannot be done then is only said.
+  void note_failure(bool by_input) {
     const std::lock_guard lock(stage_.shared().mutex);
     const AppState& state = stage_.shared().state;
-    const std::string message = state.message_is_error ? state.message : std::string();
-    if (!message.empty() && message != last_error_) errors_.push_back(message);
+    const std::string message = state.failure ? state.message : std::string();
+    if (!message.empty() && message != last_error_) {
+      errors_.push_back(message);
+      const bool refused = by_input && *state.failure == ErrorCode::kUsage;
+      if (exit_code_ == 0 && !refused) exit_code_ = exit_code(*state.failure);
+    }
     last_error_ = message;
   }
 
@@ -156,6 +170,7 @@ class Script {
   OrderedJson reports_ = OrderedJson::array();
   std::string remembered_message_, last_error_;
   std::vector<std::string> errors_;
+  int exit_code_ = 0;
 };
 
 bool Script::do_engine_step(const Json& json) {
@@ -231,7 +246,7 @@ bool Script::do_window_step(const Json& json) {
   const auto has = [&](const char* key) { return json.contains(key); };
   App& app = stage_.app();
   ImGuiIO& io = ImGui::GetIO();
-  if (has("key") || has("type") || has("mouse") || has("click") || has("drag")) app.input_arrived(Clock::now());
+  if (is_input(json)) app.input_arrived(Clock::now());
   if (has("key")) {
     app.press({json["key"].get<std::string>()});
   } else if (has("type")) {

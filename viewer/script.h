@@ -38,8 +38,8 @@ struct HeadlessOptions {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
-// The report: {"schema": 1, "reports": [...], and the final state}. Throws kUsage naming the step that is wrong,
-// kFailed for one that took too long, kNoDevice.
+// The report: {"schema": 1, "reports": [...], "errors": what failed, "exit_code": of the first of them, or 0, and the
+// final state}. Throws kUsage naming the step that is wrong, kFailed for one that took too long, kNoDevice.
 nlohmann::ordered_json run_headless(const HeadlessOptions& options);
 
 }  // namespace regroup::view

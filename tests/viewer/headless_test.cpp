@@ -25,7 +25,7 @@ class HeadlessDeviceTest : public ProgramTest {
     return text.str();
   }
   // Runs greedy steps on a small screen and returns the report; nothing may be said by the validation layers.
-  static Json play(const Json& steps, std::vector<std::string> arguments = {}) {
+  static Json play(const Json& steps, std::vector<std::string> arguments = {}, int code = 0) {
     Json all = Json::array({{{"sampling", {{"temperature", 0}}}}});
     all.insert(all.end(), steps.begin(), steps.end());
     std::ofstream(file("steps.json")) << all;
@@ -33,7 +33,7 @@ class HeadlessDeviceTest : public ProgramTest {
                                             "800x600",    "--script",   file("steps.json")};
     arguments.insert(arguments.end(), fixed.begin(), fixed.end());
     const Outcome outcome = view(arguments);
-    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.code, code) << outcome.err;
     const Json report = Json::parse(outcome.out, nullptr, false);
     EXPECT_TRUE(report.is_object()) << outcome.out << outcome.err;
     return report;
@@ -70,8 +70,9 @@ TEST_F(HeadlessDeviceTest, AgreesToTheByteWithTheCommandLineAndShrinksWithG) {
 
 TEST_F(HeadlessDeviceTest, ABrokenFileLeavesTheModelOpen) {
   std::ofstream(file("broken.gguf")) << "GGUF but not really";
-  const Json report = play(
-      {{{"prompt", kPrompt}}, {{"run", 3}}, {{"open", file("broken.gguf")}}, {{"report", "broken"}}, {{"run", 2}}});
+  const Json report =
+      play({{{"prompt", kPrompt}}, {{"run", 3}}, {{"open", file("broken.gguf")}}, {{"report", "broken"}}, {{"run", 2}}},
+           {}, 3);
   const Json& broken = report["reports"][0];
   EXPECT_TRUE(broken["message_is_error"].get<bool>());
   EXPECT_NE(broken["message"].get<std::string>().find("broken.gguf"), std::string::npos) << broken["message"];
@@ -270,7 +271,8 @@ TEST_F(HeadlessDeviceTest, DroppedFilesAndKeysAreAnswered) {
                             {{"report", "bundled"}},
                             {{"key", "t"}},
                             {{"key", "f1"}},
-                            {{"click", {400, 300}}}});
+                            {{"click", {400, 300}}}},
+                           {}, 3);
   EXPECT_TRUE(report["reports"][0]["message_is_error"].get<bool>());
   EXPECT_EQ(report["reports"][0]["tokens"].size(), 2u);  // the model stays, and what it said
   EXPECT_EQ(report["reports"][1]["phase"], "ready");     // opened anew
@@ -334,10 +336,36 @@ TEST_F(HeadlessDeviceTest, MistakesEndWithOneLine) {
     EXPECT_NE(outcome.code, 0) << steps;
     EXPECT_NE(outcome.err.find(says), std::string::npos) << outcome.err;
   }
+}
+
+TEST_F(HeadlessDeviceTest, WhatFailedIsSaidAndFailsTheRun) {
   std::ofstream(file("no-trace.json")) << R"({"kind": "something"})";
-  const Json bad = play(Json::array(), {file("no-trace.json")});
+  const Json bad = play(Json::array(), {file("no-trace.json")}, 3);
   EXPECT_TRUE(bad["message_is_error"].get<bool>());
   EXPECT_EQ(bad["phase"], "empty");
+  const std::string picture = file("failed.png");
+  const std::pair<std::vector<std::string>, int> runs[] = {
+      {{"-m", "/no/such/model.gguf", "--screenshot", picture}, 1},
+      {{"/no/such/trace.json"}, 1},
+      {{file("no-trace.json"), "/no/such/trace.json"}, 3},  // the first of the failures decides
+  };
+  for (const auto& [arguments, code] : runs) {
+    std::vector<std::string> all = {"--headless", "--size", "640x480"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const Outcome outcome = view(all);
+    EXPECT_EQ(outcome.code, code) << arguments[0] << ' ' << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_TRUE(outcome.err.starts_with("regroup-view: ")) << outcome.err;
+    EXPECT_NE(outcome.err.find("/no/such/"), std::string::npos) << outcome.err;
+    EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), code == 3 ? 2 : 1) << outcome.err;
+  }
+  EXPECT_TRUE(std::filesystem::exists(picture));  // which shows what failed
+  const Json steps = play({{{"save_trace", "/no/such/folder/t.json"}}, {{"dismiss", true}}, {{"run", 2}}}, {}, 1);
+  EXPECT_EQ(steps["errors"].size(), 1u);
+  EXPECT_EQ(steps["tokens"].size(), 2u);
+  // A key that can do nothing at the time is no failure of the run.
+  const Json keys = play({{{"key", "9"}}, {{"key", "i"}}});
+  EXPECT_EQ(keys["errors"].size(), 2u) << keys["errors"];
 }
 
 TEST(HeadlessTest, WithoutAnyDeviceOneLineSaysSo) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <new>
 #include <sstream>
 #include <utility>
 
@@ -123,7 +124,7 @@ void Engine::work() {
       attached_ = true;
       cancel_ = false;
       lock.unlock();
-      guarded([&] { restore(); });
+      guarded(Failing::kCommand, [&] { restore(); });
       has_freed_ = true;
       lock.lock();
       continue;
@@ -141,7 +142,7 @@ void Engine::work() {
     }
     lock.unlock();
     if (running_) {
-      guarded([&] { decode_one(); });
+      guarded(Failing::kStep, [&] { decode_one(); });
     } else {
       similar_heads_of_next_layer();
     }
@@ -152,7 +153,7 @@ void Engine::work() {
   opened_.reset();
 }
 
-void Engine::guarded(const std::function<void()>& what) {
+void Engine::guarded(Failing failing, const std::function<void()>& what) {
   try {
     what();
   } catch (const Error& error) {
@@ -168,29 +169,37 @@ void Engine::guarded(const std::function<void()>& what) {
       device_ = nullptr;  // until attach()
       return;
     }
-    running_ = false;
-    if (error.code() == ErrorCode::kInterrupted) {
-      publish([&](AppState& state) {
-        state.activity.clear();
-        if (state.phase == Phase::kPrefilling || state.phase == Phase::kRunning || state.phase == Phase::kMeasuring ||
-            state.phase == Phase::kMerging) {
-          state.phase = state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
-        }
-        if (state.phase == Phase::kLoading) state.phase = opened_ ? Phase::kReady : Phase::kEmpty;
-      });
-      return;
+    // Whatever interrupts has a command in the queue, or takes the device away: that decides on the run.
+    if (error.code() != ErrorCode::kInterrupted) {
+      if (failing == Failing::kStep) running_ = false;
+      say(error);
     }
-    say(error);
-    publish([&](AppState& state) {
-      state.activity.clear();
-      if (state.phase == Phase::kReplay) return;
-      state.phase = !opened_ ? Phase::kEmpty : state.trace.tokens.empty() ? Phase::kReady : Phase::kPaused;
-    });
+    settle();
+  } catch (const std::bad_alloc&) {
+    if (failing == Failing::kStep) running_ = false;
+    say("out of host memory", ErrorCode::kOutOfMemory);
+    settle();
   } catch (const std::exception& error) {
-    running_ = false;
+    if (failing == Failing::kStep) running_ = false;
     say(fmt::format("internal error: {}; please report it", error.what()), ErrorCode::kFailed);
-    publish([](AppState& state) { state.activity.clear(); });
+    settle();
   }
+}
+
+void Engine::settle() {
+  publish([&](AppState& state) {
+    state.activity.clear();
+    if (state.phase == Phase::kReplay) return;
+    if (!opened_) {
+      state.phase = Phase::kEmpty;
+    } else if (running_) {
+      state.phase = Phase::kRunning;
+    } else if (state.trace.tokens.empty()) {
+      state.phase = Phase::kReady;
+    } else {
+      state.phase = state.finished_because.empty() ? Phase::kPaused : Phase::kFinished;
+    }
+  });
 }
 
 void Engine::say(std::string message, std::optional<ErrorCode> failure) {
@@ -210,7 +219,7 @@ Progress Engine::progress(std::string activity) {
 }
 
 void Engine::run_command(const EngineCommand& command) {
-  guarded([&] { std::visit([&](const auto& alternative) { handle(alternative); }, command); });
+  guarded(Failing::kCommand, [&] { std::visit([&](const auto& alternative) { handle(alternative); }, command); });
 }
 
 void Engine::begin_merging() {
@@ -293,17 +302,7 @@ void Engine::open(const std::string& name) {
   } catch (...) {
     // What was open before stays as it was.
     publish([&](AppState& state) { state.phase = before; });
-    if (before == Phase::kReplay || before == Phase::kEmpty) throw;
-    const bool was_running = running_;
-    try {
-      throw;
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kDeviceLost) throw;
-      publish([&](AppState& state) { state.activity.clear(); });
-      if (error.code() != ErrorCode::kInterrupted) say(error);
-    }
-    running_ = was_running;
-    return;
+    throw;
   }
   running_ = false;
   decoding_.reset();
@@ -384,7 +383,7 @@ void Engine::finish_run(const std::string& why) {
 }
 
 void Engine::similar_heads_of_next_layer() {
-  guarded([&] {
+  guarded(Failing::kCommand, [&] {
     const ModelConfig& config = opened_->config();
     const std::uint32_t layer = next_similarity_++;
     const TensorTable table(opened_->file, opened_->outline.architecture->tensor_names(), config.layer_count());

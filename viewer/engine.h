@@ -40,7 +40,11 @@ class Engine {
  private:
   void work();
   void run_command(const EngineCommand& command);
-  void guarded(const std::function<void()>& what);
+  // Failures are shown. A step that fails ends the run; a command that fails leaves the run as it was.
+  enum class Failing { kStep, kCommand };
+  void guarded(Failing failing, const std::function<void()>& what);
+  // Where nothing is under way any more: the phase follows from the run.
+  void settle();
   void lose_device();
   void restore();
   void decode_one();

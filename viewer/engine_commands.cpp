@@ -128,6 +128,7 @@ void Engine::handle(const StepBack&) {
   if (count > 0) decoding_->keep(count - 1);
   publish([](AppState& state) {
     if (!state.trace.tokens.empty()) state.phase = Phase::kPaused;
+    state.finished_because.clear();
   });
 }
 
@@ -239,6 +240,7 @@ void Engine::handle(const SetCache& command) {
     publish([&](AppState& state) { state.settings = before; });
     decoding_ = std::make_unique<Decoding>(*opened_, merge_heads(before.groups, before.method), shared_);
     decoding_->keep(tokens);
+    running_ = was_running;
     throw;
   }
   decoding_->keep(std::min<std::size_t>(tokens, decoding_->positions()));

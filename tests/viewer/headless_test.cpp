@@ -88,6 +88,37 @@ TEST_F(HeadlessDeviceTest, ALostDeviceIsOpenedAgainAndTheTextGoesOn) {
   EXPECT_EQ(lost["kv_bytes"], straight["kv_bytes"]);
 }
 
+TEST_F(HeadlessDeviceTest, AnUnrelatedFailureDoesNotStopTheStream) {
+  std::ofstream(file("other.json")) << R"({"kind": "something"})";
+  std::ofstream(file("broken.gguf")) << "GGUF but not really";
+  constexpr std::size_t kTokens = 24;
+  const Json failing[] = {{{"save_trace", "/no/such/folder/t.json"}},
+                          {{"drop", {file("other.json").string()}}},
+                          {{"drop", {file("broken.gguf").string()}}},
+                          {{"groups", 3}},
+                          {{"method", "nonsense"}},
+                          {{"cache", "f16"}, {"positions", 4000000000u}}};
+  Json steps = Json::array({{{"groups", 2}}});  // so that a shadow pass can be interrupted
+  for (const Json& step : failing) {
+    steps.insert(steps.end(),
+                 {{{"prompt", kPrompt}}, {{"start", kTokens}}, {{"wait_for_tokens", 3}}, step, {{"report", "x"}}});
+  }
+  steps.insert(steps.end(), {{{"cache", "f16"}, {"positions", 64}},
+                             {{"run", 64}},
+                             {{"report", "full"}},
+                             {{"save_trace", "/no/such/folder/full.json"}}});
+  const Json report = play(steps, {}, 1);
+  EXPECT_EQ(report["errors"].size(), std::size(failing) + 1) << report["errors"];
+  for (std::size_t i = 0; i < std::size(failing); ++i) {
+    const Json& after = report["reports"][i];
+    EXPECT_EQ(after["tokens"].size(), kTokens) << failing[i];
+    EXPECT_EQ(after["phase"], "paused") << failing[i];
+    EXPECT_TRUE(after["message_is_error"].get<bool>()) << failing[i];
+  }
+  EXPECT_EQ(report["reports"][std::size(failing)]["phase"], "finished");
+  EXPECT_EQ(report["phase"], "finished");
+}
+
 TEST_F(HeadlessDeviceTest, RewindsToAnotherToken) {
   const Json report =
       play({{{"prompt", kPrompt}}, {{"run", 6}}, {{"report", "first"}}, {{"rewind", {9, 100}}}, {{"run", 3}}});

@@ -53,6 +53,8 @@ class Engine {
 
   void open(const std::string& model);
   void start_session();
+  // For commands that need it. Throws kUsage while no model is open, kOutOfMemory where there was none left for a run.
+  Decoding& decoding() const;
   void sweep(std::uint32_t runs);
   void regroup(const std::vector<std::uint32_t>& groups, const std::string& method);
   // Merges heads as asked for, with progress.

@@ -23,6 +23,15 @@ std::string read_whole_file(const std::filesystem::path& path) {
 
 }  // namespace
 
+Decoding& Engine::decoding() const {
+  if (!opened_) throw_error(ErrorCode::kUsage, "no model is open; drop a model file here or press Ctrl+O");
+  if (!decoding_) {
+    throw_error(ErrorCode::kOutOfMemory, "there was no memory left for a run of {}; free some and open it again",
+                opened_->file.path().filename().string());
+  }
+  return *decoding_;
+}
+
 void Engine::handle(const OpenTrace& command) {
   const std::string name = command.path.string();
   Trace trace = trace_from_json(read_whole_file(command.path), name);
@@ -81,12 +90,12 @@ void Engine::handle(const SetPrompt& command) {
 }
 
 void Engine::handle(const Run& command) {
-  if (!decoding_) throw_error(ErrorCode::kUsage, "no model is open; drop a model file here or press Ctrl+O");
+  Decoding& run = decoding();
   const bool fresh = peek([](const AppState& state) { return state.trace.tokens.empty(); });
   if (fresh) {
     const auto [prompt, chat] =
         peek([](const AppState& state) { return std::pair(state.settings.prompt, state.settings.chat); });
-    decoding_->begin(prompt, chat);
+    run.begin(prompt, chat);
   }
   tokens_left_ = command.tokens;
   running_ = true;
@@ -94,15 +103,15 @@ void Engine::handle(const Run& command) {
 }
 
 void Engine::handle(const Say& command) {
-  if (!decoding_) throw_error(ErrorCode::kUsage, "no model is open; drop a model file here or press Ctrl+O");
+  Decoding& run = decoding();
   if (!peek([](const AppState& state) { return state.settings.can_chat; })) {
     throw_error(ErrorCode::kUsage, "this model has no chat template; switch chat off");
   }
   if (peek([](const AppState& state) { return state.trace.tokens.empty(); })) {
     handle(SetPrompt{command.message, true});
-    decoding_->begin(command.message, true);
+    run.begin(command.message, true);
   } else {
-    decoding_->say(command.message);
+    run.say(command.message);
   }
   handle(Run{.tokens = command.tokens});
 }
@@ -229,10 +238,12 @@ void Engine::handle(const SetCache& command) {
     state.settings.cache_type = command.type;
     if (command.positions > 0) state.settings.positions = command.positions;
   });
-  if (!decoding_) return;
+  if (!opened_) return;
   const bool was_running = std::exchange(running_, false);
   const std::size_t tokens = peek([](const AppState& state) { return state.trace.tokens.size(); });
-  std::unique_ptr<Grouping> grouping = decoding_->take_grouping();
+  // Where there was no memory for a run, another cache may fit.
+  std::unique_ptr<Grouping> grouping =
+      decoding_ ? decoding_->take_grouping() : merge_heads(before.groups, before.method);
   decoding_.reset();
   try {
     decoding_ = std::make_unique<Decoding>(*opened_, std::move(grouping), shared_);
@@ -282,13 +293,13 @@ void Engine::handle(const LoseDevice&) {
 
 // Every G in turn on a session of its own, at the depth that the run has reached; the run waits.
 void Engine::sweep(std::uint32_t runs) {
-  if (!opened_) throw_error(ErrorCode::kUsage, "no model is open; there is nothing to measure");
+  const std::uint32_t positions = decoding().positions();
   constexpr std::uint32_t kTokensPerRun = 4, kLeastDepth = 32;
   const auto settings = peek([](const AppState& state) { return state.settings; });
   const Phase before = peek([](const AppState& state) { return state.phase; });
   const std::uint32_t depth =
       std::min(std::max(peek([](const AppState& state) { return state.position(); }), kLeastDepth),
-               decoding_->positions() - 2 * kTokensPerRun);
+               positions - 2 * kTokensPerRun);
   const auto report = progress("measuring every G");
   publish([](AppState& state) {
     state.phase = Phase::kMeasuring;

@@ -18,7 +18,7 @@ void choose(App& app) {
 const std::vector<Action>& actions() {
   static const std::vector<Action> table = {
       {"space", "Space", "Run or pause", false, [](App& app) { app.toggle_run(); }},
-      {"right", "Right", "One token", false, [](App& app) { app.carry_out(EngineCommand(Step{})); }},
+      {"right", "Right", "One token", false, [](App& app) { app.step(); }},
       {"left", "Left", "Take back one token", false, [](App& app) { app.carry_out(EngineCommand(StepBack{})); }},
       {"escape", "Escape", "Close what is open, dismiss, stop, then reset", true, [](App& app) { app.escape(); }},
       {"p", "P", "Edit the prompt", false, [](App& app) { app.ui().focus_prompt = true; }},

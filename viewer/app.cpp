@@ -11,6 +11,7 @@
 #include "runtime/file/replace_file.h"
 #include "viewer/actions.h"
 #include "viewer/backend/screen.h"
+#include "viewer/run_commands.h"
 #include "viewer/token_times.h"
 
 namespace regroup::view {
@@ -250,21 +251,23 @@ void App::export_figure(const ExportFigure& command) {
 }
 
 void App::toggle_run() {
-  bool running = false;
-  std::string prompt;
-  bool chat = false;
+  std::vector<EngineCommand> commands;
   {
     const std::lock_guard lock(shared_.mutex);
-    running = shared_.state.wanted.running.value_or(shared_.state.phase == Phase::kRunning ||
-                                                    shared_.state.phase == Phase::kPrefilling);
-    prompt = shared_.state.settings.prompt;
-    chat = shared_.state.settings.chat;
+    const AppState& s = shared_.state;
+    const bool running = s.wanted.running.value_or(s.phase == Phase::kRunning || s.phase == Phase::kPrefilling);
+    commands = running ? std::vector<EngineCommand>{Pause{}} : run_commands(s, ui_);
   }
-  if (running) return carry_out(EngineCommand(Pause{}));
-  const auto tokens = static_cast<std::uint32_t>(ui_.run_tokens);
-  if (chat && !ui_.prompt.empty()) return carry_out(EngineCommand(Say{std::exchange(ui_.prompt, {}), tokens}));
-  if (ui_.prompt != prompt && !chat) carry_out(EngineCommand(SetPrompt{ui_.prompt, false}));
-  carry_out(EngineCommand(Run{tokens}));
+  for (EngineCommand& command : commands) carry_out(std::move(command));
+}
+
+void App::step() {
+  std::vector<EngineCommand> commands;
+  {
+    const std::lock_guard lock(shared_.mutex);
+    commands = step_commands(shared_.state, ui_);
+  }
+  for (EngineCommand& command : commands) carry_out(std::move(command));
 }
 
 void App::choose_groups(std::uint32_t groups) {

@@ -54,6 +54,7 @@ class App {
 
   // What actions do.
   void toggle_run();
+  void step();
   void choose_groups(std::uint32_t groups);
   void enlarge_hovered();
   void export_hovered(ExportFormat format);

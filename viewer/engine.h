@@ -70,7 +70,6 @@ class Engine {
   void handle(const Run& command);
   void handle(const Say& command);
   void handle(const Pause& command);
-  void handle(const Step& command);
   void handle(const StepBack& command);
   void handle(const Stop& command);
   void handle(const Reset& command);

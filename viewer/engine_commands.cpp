@@ -123,10 +123,6 @@ void Engine::handle(const Pause&) {
   });
 }
 
-void Engine::handle(const Step&) {
-  handle(Run{.tokens = 1});
-}
-
 void Engine::handle(const StepBack&) {
   if (!decoding_) return;
   running_ = false;

@@ -34,7 +34,6 @@ struct Say {
   std::uint32_t tokens = 0;  // of the answer at most; 0: no end
 };
 struct Pause {};
-struct Step {};
 struct StepBack {};
 struct Stop {};   // pauses, or cancels what is under way
 struct Reset {};  // forgets the run, keeps the prompt
@@ -77,7 +76,7 @@ struct CloseComparison {};
 struct LoseDevice {};  // for tests: as if the driver had reported a lost device
 
 using EngineCommand =
-    std::variant<OpenModel, OpenTrace, SetPrompt, Run, Say, Pause, Step, StepBack, Stop, Reset, Rewind, SetSampling,
+    std::variant<OpenModel, OpenTrace, SetPrompt, Run, Say, Pause, StepBack, Stop, Reset, Rewind, SetSampling,
                  SetGroups, SetMethod, SetRegroupMode, SetCache, SetQuality, SetFingerprints, WatchAttention,
                  MeasureAllGroups, SaveTrace, CloseComparison, LoseDevice>;
 

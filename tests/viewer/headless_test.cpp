@@ -315,6 +315,20 @@ TEST_F(HeadlessDeviceTest, DroppedFilesAndKeysAreAnswered) {
   EXPECT_GT(report["first_frame_ms"].get<double>(), 0.0);
 }
 
+TEST_F(HeadlessDeviceTest, SpaceRunsAPromptThatWasEdited) {
+  const Json report = play({{{"prompt", kPrompt}},
+                            {{"run", 3}},
+                            {{"report", "before"}},
+                            {{"key", "p"}},
+                            {{"type", "Oh! "}},
+                            {{"click", {790, 590}}},  // out of the field: keys are actions again
+                            {{"key", "space"}},
+                            {{"wait_for_tokens", 5}},
+                            {{"stop", true}}});
+  EXPECT_NE(report["prompt_tokens"], report["reports"][0]["prompt_tokens"]);
+  EXPECT_GE(report["tokens"].size(), 5u);
+}
+
 TEST_F(HeadlessDeviceTest, TheMouseReachesPanelsAndTheSeamsBetweenThem) {
   const Json report = play({{{"size", {1600, 1000}}},
                             {{"frames", 3}},

@@ -12,6 +12,7 @@
 #include "viewer/layout.h"
 #include "viewer/panel.h"
 #include "viewer/preferences.h"
+#include "viewer/run_commands.h"
 #include "viewer/token_times.h"
 
 namespace regroup::view {
@@ -231,6 +232,45 @@ double luminance(ImU32 colour) {
 double contrast(ImU32 a, ImU32 b) {
   const double x = luminance(a), y = luminance(b);
   return (std::max(x, y) + 0.05) / (std::min(x, y) + 0.05);
+}
+
+// The commands as one reads them: "reset, prompt Once, run 200".
+std::string described(const std::vector<EngineCommand>& commands) {
+  std::string text;
+  for (const EngineCommand& command : commands) {
+    text += text.empty() ? "" : ", ";
+    if (std::holds_alternative<Reset>(command)) text += "reset";
+    if (const auto* prompt = std::get_if<SetPrompt>(&command)) text += "prompt " + prompt->text;
+    if (const auto* run = std::get_if<Run>(&command)) text += "run " + std::to_string(run->tokens);
+    if (const auto* say = std::get_if<Say>(&command)) text += "say " + say->message;
+  }
+  return text;
+}
+
+TEST(RunCommandsTest, AnEditedPromptIsRunFromTheStart) {
+  AppState state;
+  UiState ui;
+  ui.prompt = state.settings.prompt;
+  EXPECT_EQ(described(run_commands(state, ui)), "run 200");
+  EXPECT_EQ(described(step_commands(state, ui)), "run 1");
+  ui.prompt = "Once";
+  EXPECT_EQ(described(run_commands(state, ui)), "reset, prompt Once, run 200");
+  EXPECT_EQ(described(step_commands(state, ui)), "reset, prompt Once, run 1");
+  EXPECT_EQ(described(enter_commands(state, ui)), "reset, prompt Once, run 200");
+}
+
+TEST(RunCommandsTest, InAConversationTheFieldIsForWhatIsSaidNext) {
+  AppState state;
+  state.settings.chat = true;
+  UiState ui;
+  ui.prompt = "Hello";
+  EXPECT_EQ(described(step_commands(state, ui)), "run 1");
+  EXPECT_EQ(described(run_commands(state, ui)), "say Hello");
+  EXPECT_EQ(ui.prompt, "");
+  EXPECT_EQ(described(run_commands(state, ui)), "run 200");
+  EXPECT_EQ(described(enter_commands(state, ui)), "");
+  ui.prompt = "And then?";
+  EXPECT_EQ(described(enter_commands(state, ui)), "say And then?");
 }
 
 TEST(ThemeTest, TextHasAContrastOfAtLeastFourAndAHalf) {

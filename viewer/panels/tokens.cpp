@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "viewer/panel.h"
+#include "viewer/run_commands.h"
 #include "viewer/token_text.h"
 
 namespace regroup::view {
@@ -42,9 +43,8 @@ void sampling_popup(PanelContext& c) {
   ImGui::EndPopup();
 }
 
-// The message goes into the conversation, and the field is free for the next one.
-void send(PanelContext& c) {
-  c.ask(Say{std::exchange(c.ui.prompt, {}), static_cast<std::uint32_t>(c.ui.run_tokens)});
+void ask_all(PanelContext& c, std::vector<EngineCommand> commands) {
+  for (EngineCommand& command : commands) c.ask(std::move(command));
 }
 
 void controls(PanelContext& c) {
@@ -56,17 +56,14 @@ void controls(PanelContext& c) {
   if (button(running ? "Pause" : "Run", running ? "Pause (Space)" : "Run (Space)", live)) {
     if (running) {
       c.ask(Pause{});
-    } else if (s.settings.chat && !c.ui.prompt.empty()) {
-      send(c);
     } else {
-      if (c.ui.prompt != s.settings.prompt && !s.settings.chat) c.ask(SetPrompt{c.ui.prompt, false});
-      c.ask(Run{static_cast<std::uint32_t>(c.ui.run_tokens)});
+      ask_all(c, run_commands(s, c.ui));
     }
   }
   ImGui::SameLine(0, 4);
   if (button("Back", "Take back one token (Left)", live && has_tokens)) c.ask(StepBack{});
   ImGui::SameLine(0, 4);
-  if (button("Step", "One token (Right)", live)) c.ask(Step{});
+  if (button("Step", "One token (Right)", live)) ask_all(c, step_commands(s, c.ui));
   next_to(ImGui::CalcTextSize("Reset").x + ImGui::GetStyle().FramePadding.x * 2, 4);
   if (button("Reset", "Forget the run, keep the prompt (Escape when paused)", live && has_tokens)) c.ask(Reset{});
   const SamplingSettings& sampling = s.settings.sampling;
@@ -115,13 +112,7 @@ void draw(PanelContext& c) {
     ImGui::SetTooltip("%s", s.settings.chat ? "What you say next (P). Enter sends it."
                                             : "The prompt (P). Enter runs it from the start.");
   }
-  if (committed && s.settings.chat) {
-    if (!c.ui.prompt.empty()) send(c);
-  } else if (committed) {
-    c.ask(Reset{});
-    c.ask(SetPrompt{c.ui.prompt, s.settings.chat});
-    c.ask(Run{static_cast<std::uint32_t>(c.ui.run_tokens)});
-  }
+  if (committed) ask_all(c, enter_commands(s, c.ui));
   controls(c);
   ImGui::PushStyleColor(ImGuiCol_ChildBg, c.theme.field);
   // At a large zoom the panel itself scrolls rather than leave a slit for the text.

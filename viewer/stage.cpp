@@ -57,33 +57,49 @@ void Stage::draw() {
   try {
     if (lost) recover();
     app_.frame(*screen_);
+    if (screen_->is_lost()) replace_screen();
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kDeviceLost) throw;
     recover();
   }
 }
 
-void Stage::recover() {
+void Stage::note_recovery() {
   const auto now = std::chrono::steady_clock::now();
   std::erase_if(recoveries_, [&](auto at) { return now - at > std::chrono::minutes(1); });
   recoveries_.push_back(now);
   if (recoveries_.size() > kMostRecoveries) {
-    throw_error(ErrorCode::kDeviceLost, "the device was lost {} times within a minute; it cannot be used any more",
+    throw_error(ErrorCode::kDeviceLost,
+                "the device or its screen was lost {} times within a minute; it cannot be used any more",
                 recoveries_.size());
   }
-  engine_.detach();
-  screen_.reset();
-  gpu_.rebuild_device();
+}
+
+void Stage::make_screen() {
   screen_ = make_screen_(gpu_);
   app_.screen_changed();
   app_.draw_more_frames();
+  dirty_ = true;
+}
+
+void Stage::replace_screen() {
+  note_recovery();
+  screen_.reset();  // a window has one surface at a time
+  make_screen();
+}
+
+void Stage::recover() {
+  note_recovery();
+  engine_.detach();
+  screen_.reset();
+  gpu_.rebuild_device();
+  make_screen();
   {
     // Opening the model again takes many frames; the next of them must not take the device for lost once more.
     const std::lock_guard lock(shared_.mutex);
     if (shared_.state.phase == Phase::kLost) shared_.state.phase = Phase::kLoading;
   }
   engine_.attach(gpu_.device());
-  dirty_ = true;
 }
 
 }  // namespace regroup::view

@@ -38,7 +38,8 @@ class Stage {
         std::chrono::steady_clock::time_point started);
   ~Stage();
 
-  // Draws one frame, on a new device if the old one was lost. Throws kDeviceLost when it is lost again and again.
+  // Draws one frame, on a new device or screen if the old one was lost. Throws kDeviceLost when it is lost again and
+  // again.
   void draw();
   // Something changed since the last draw().
   bool is_dirty() const { return dirty_.load(); }
@@ -52,6 +53,10 @@ class Stage {
 
  private:
   void recover();
+  // The engine goes on meanwhile: nothing of its own is on the screen.
+  void replace_screen();
+  void note_recovery();
+  void make_screen();
 
   ValidationLog validation_;
   MakeScreen make_screen_;

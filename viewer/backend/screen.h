@@ -12,7 +12,9 @@ namespace regroup::view {
 class Screen {
  public:
   virtual ~Screen() = default;
-  // Tells ImGui size, time and input of the next frame; false: there is nothing to draw on now (minimised).
+  // What frames appear on is gone, as when the window system took the window's surface away: only another screen helps.
+  virtual bool is_lost() const { return false; }
+  // Tells ImGui size, time and input of the next frame; false: there is nothing to draw on now (minimised, or lost).
   virtual bool begin_frame() = 0;
   // False: it looks as the last one did, and nothing was drawn.
   virtual bool show(ImDrawData* data) = 0;

@@ -71,12 +71,20 @@ VkSurfaceFormatKHR WindowScreen::choose_format() const {
   throw_error(ErrorCode::kNoDevice, "the display offers no 8-bit colour format that is known here");
 }
 
-// False while the window has no area.
+bool WindowScreen::keeps_surface(VkResult result, std::string_view what) {
+  lost_ = result == VK_ERROR_SURFACE_LOST_KHR;
+  if (!lost_) check_result(result, what);
+  return !lost_;
+}
+
+// False while the window has no area, or when its surface is lost.
 bool WindowScreen::build_swapchain() {
   Device& device = gpu_.screen_device();
   VkSurfaceCapabilitiesKHR caps{};
-  check_result(vkGetPhysicalDeviceSurfaceCapabilitiesKHR(device.info().handle, surface_.handle, &caps),
-               "asking for the window's capabilities");
+  if (!keeps_surface(vkGetPhysicalDeviceSurfaceCapabilitiesKHR(device.info().handle, surface_.handle, &caps),
+                     "asking for the window's capabilities")) {
+    return false;
+  }
   VkExtent2D extent = caps.currentExtent;
   if (extent.width == UINT32_MAX) {
     int width = 0, height = 0;
@@ -110,7 +118,10 @@ bool WindowScreen::build_swapchain() {
   info.clipped = VK_TRUE;
   info.oldSwapchain = swapchain_.get();
   VkSwapchainKHR swapchain = VK_NULL_HANDLE;
-  check_result(vkCreateSwapchainKHR(device.handle(), &info, nullptr, &swapchain), "creating the window's images");
+  if (!keeps_surface(vkCreateSwapchainKHR(device.handle(), &info, nullptr, &swapchain),
+                     "creating the window's images")) {
+    return false;
+  }
   swapchain_ = SwapchainHandle(device.handle(), swapchain);
   extent_ = extent;
   std::uint32_t count = 0;
@@ -177,7 +188,10 @@ bool WindowScreen::show(ImDrawData* data) {
     check_result(vkEndCommandBuffer(commands), "ending a frame");
     return true;
   }
-  if (acquired != VK_SUBOPTIMAL_KHR) check_result(acquired, "asking for a window image");
+  if (!keeps_surface(acquired, "asking for a window image")) {
+    check_result(vkEndCommandBuffer(commands), "ending a frame");
+    return true;
+  }
   Frame& frame = frames_[index];
   renderer_.record(commands, render_pass_.get(), frame.framebuffer.get(), extent_.width, extent_.height, data);
   const VkSemaphore drawn = frame.drawn.get();
@@ -196,8 +210,7 @@ bool WindowScreen::show(ImDrawData* data) {
   }
   if (result == VK_ERROR_OUT_OF_DATE_KHR || result == VK_SUBOPTIMAL_KHR) {
     outdated_ = true;
-  } else {
-    check_result(result, "showing a frame");
+  } else if (keeps_surface(result, "showing a frame")) {
     shown_ = now;
   }
   return true;

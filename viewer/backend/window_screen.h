@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "viewer/backend/gpu.h"
@@ -17,6 +18,7 @@ class WindowScreen : public Screen {
   WindowScreen(Gpu& gpu, Window& window);
   ~WindowScreen() override;
 
+  bool is_lost() const override { return lost_; }
   bool begin_frame() override;
   bool show(ImDrawData* data) override;
   void wait_until_drawn() override { commands_.wait(); }
@@ -39,6 +41,8 @@ class WindowScreen : public Screen {
 
   VkSurfaceFormatKHR choose_format() const;
   bool build_swapchain();
+  // Throws what `result` is a failure for, but for a lost surface: that is remembered. True: nothing is lost.
+  bool keeps_surface(VkResult result, std::string_view what);
   SemaphoreHandle create_semaphore() const;
 
   Gpu& gpu_;
@@ -52,7 +56,7 @@ class WindowScreen : public Screen {
   SwapchainHandle swapchain_;
   VkExtent2D extent_{};
   std::vector<Frame> frames_;
-  bool outdated_ = true;
+  bool outdated_ = true, lost_ = false;
   std::uint64_t shown_ = 0;  // digest of the last frame; 0: it must be drawn anew
 };
 

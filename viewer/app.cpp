@@ -28,13 +28,18 @@ bool is_busy(Phase phase) {
          phase == Phase::kMerging || phase == Phase::kLoading;
 }
 
-std::string time_stamp() {
+// In the working directory, and no file that is there already: nothing is asked before it is written.
+std::string new_file(std::string_view what, std::string_view extension) {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
   char text[32];
   std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &local);
-  return text;
+  const std::string name = fmt::format("regroup-{}{}{}", what, what.empty() ? "" : "-", text);
+  std::string path = fmt::format("{}.{}", name, extension);
+  std::error_code ignored;
+  for (int i = 2; std::filesystem::exists(path, ignored); ++i) path = fmt::format("{}-{}.{}", name, i, extension);
+  return path;
 }
 
 }  // namespace
@@ -199,7 +204,7 @@ void App::handle(const SetPreset& command) {
 }
 
 void App::handle(const TakeScreenshot& command) {
-  pictures_.push_back({command.path.empty() ? "regroup-" + time_stamp() + ".png" : command.path.string()});
+  pictures_.push_back({command.path.empty() ? new_file("", "png") : command.path.string()});
 }
 
 void App::handle(const PinRun&) {
@@ -231,8 +236,7 @@ void App::export_figure(const ExportFigure& command) {
     return say(fmt::format("There is no plot to export in panel '{}'.", escaped(command.panel)), ErrorCode::kUsage);
   constexpr const char* kExtensions[] = {"svg", "csv", "png"};
   const std::filesystem::path path = command.path.empty()
-                                         ? fmt::format("regroup-{}-{}.{}", drawn->figure.id, time_stamp(),
-                                                       kExtensions[static_cast<int>(command.format)])
+                                         ? new_file(drawn->figure.id, kExtensions[static_cast<int>(command.format)])
                                          : command.path.string();
   if (command.format == ExportFormat::kPng) {
     if (drawn->area.width() <= 0)
@@ -268,6 +272,10 @@ void App::step() {
     commands = step_commands(shared_.state, ui_);
   }
   for (EngineCommand& command : commands) carry_out(std::move(command));
+}
+
+void App::save_trace() {
+  carry_out(EngineCommand(SaveTrace{new_file("", "json")}));
 }
 
 void App::choose_groups(std::uint32_t groups) {

@@ -55,6 +55,7 @@ class App {
   // What actions do.
   void toggle_run();
   void step();
+  void save_trace();
   void choose_groups(std::uint32_t groups);
   void enlarge_hovered();
   void export_hovered(ExportFormat format);

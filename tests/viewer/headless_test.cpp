@@ -2,6 +2,7 @@
 #include <stb_image.h>
 
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -201,6 +202,30 @@ TEST_F(HeadlessDeviceTest, PicturesAndPlotsAreSaved) {
     bytes += std::stod(field);
   }
   EXPECT_EQ(bytes, report["kv_bytes"].get<double>());
+}
+
+TEST_F(HeadlessDeviceTest, KeysThatSaveOverwriteNothing) {
+  const std::filesystem::path here = file("saved");
+  std::filesystem::create_directories(here);
+  std::ofstream(here / "trace.json") << "mine";
+  std::ofstream(file("steps.json")) << Json({{{"prompt", kPrompt}},
+                                             {{"run", 2}},
+                                             {{"key", "ctrl+s"}},
+                                             {{"wait", "idle"}},
+                                             {{"key", "ctrl+s"}},
+                                             {{"wait", "idle"}},
+                                             {{"key", "f12"}},
+                                             {{"key", "f12"}}});
+  const Outcome outcome = run_program({"--headless", "--size", "640x480", "--script", file("steps.json")},
+                                      {.cache = folder() / "cache", .folder = here, .program = REGROUP_VIEW});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(read(here / "trace.json"), "mine");
+  std::map<std::string, int> saved;
+  for (const auto& entry : std::filesystem::directory_iterator(here)) {
+    if (entry.path().filename().string().starts_with("regroup-2")) ++saved[entry.path().extension().string()];
+  }
+  EXPECT_EQ(saved[".json"], 2);
+  EXPECT_EQ(saved[".png"], 2);
 }
 
 TEST_F(HeadlessDeviceTest, EveryMergeMethodIsOfferedAndWorksAsOnTheCommandLine) {

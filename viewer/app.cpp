@@ -92,7 +92,7 @@ bool App::frame(Screen& screen) {
     if (answered_next_ && drawn) ui_.input.add(milliseconds_since(*answered_next_));
     answered_next_.reset();
     // What is asked for while a frame is built is shown by the next one.
-    const bool asks = !asked_.empty() || deferred_ != nullptr || !chosen_path_.empty();
+    const bool asks = !asked_.empty() || deferred_ != nullptr || chosen_path_.has_value();
     if (asks) std::swap(answered_next_, unanswered_);
     if (unanswered_ && drawn) ui_.input.add(milliseconds_since(*unanswered_));
     unanswered_.reset();
@@ -101,7 +101,7 @@ bool App::frame(Screen& screen) {
   note_start_up();
   for (const UserCommand& command : std::exchange(asked_, {})) carry_out(command);
   if (const Action* action = std::exchange(deferred_, nullptr)) action->run(*this);
-  if (const auto path = std::exchange(chosen_path_, {}); !path.empty()) open_path(path);
+  if (const auto path = std::exchange(chosen_path_, {})) open_path(*path);
   if (!pictures_.empty()) {
     try {
       const Image image = screen.capture(ImGui::GetDrawData());

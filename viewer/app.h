@@ -31,7 +31,7 @@ class App {
   void press(const KeyPress& press);
   // Input came at that time: how long it takes until a frame shows what came of it is measured.
   void input_arrived(std::chrono::steady_clock::time_point at);
-  // A model, or a trace (.json); dropped on the window or chosen.
+  // A model (empty: the bundled one), or a trace (.json); dropped on the window or chosen.
   void open_path(const std::filesystem::path& path);
   void drop(const std::vector<std::filesystem::path>& paths);
   void carry_out(const UserCommand& command);
@@ -122,7 +122,7 @@ class App {
   std::string palette_filter_;
   // Chosen while a frame was being built; carried out behind it.
   const Action* deferred_ = nullptr;
-  std::filesystem::path chosen_path_;
+  std::optional<std::filesystem::path> chosen_path_;
   bool quitting_ = false;
   float monitor_scale_ = 1;
   int frames_to_draw_ = 3;

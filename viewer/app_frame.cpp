@@ -107,7 +107,7 @@ void App::build() {
   const float end = size.y - gap - (message > 0 ? message + gap : 0);
   draw_panels({{gap, bar + gap}, {size.x - gap, end}});
   draw_message({{gap, end + gap}, {size.x - gap, size.y - gap}});
-  if (const auto chosen = dialog_.draw(theme_)) chosen_path_ = *chosen;
+  if (auto chosen = dialog_.draw(theme_)) chosen_path_ = std::move(chosen);
   if (shortcuts_open_) draw_shortcuts();
   if (palette_open_) draw_palette();
   keep_attention_watched();

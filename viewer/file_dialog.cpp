@@ -9,6 +9,7 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/decode/memory_plan.h"
+#include "viewer/panel.h"
 
 namespace regroup::view {
 namespace {
@@ -65,15 +66,14 @@ std::optional<std::filesystem::path> FileDialog::draw(const Theme& theme) {
   ImGui::PushFont(theme.bold);
   ImGui::TextUnformatted("Open a model (.gguf, Hugging Face folder) or a trace (.json)");
   ImGui::PopFont();
-  if (!fetched_.empty()) {
-    ImGui::PushStyleColor(ImGuiCol_Text, theme.dim);
-    ImGui::TextUnformatted("Fetched models");
-    ImGui::PopStyleColor();
-    for (const Entry& entry : fetched_) {
-      if (ImGui::Button(fmt::format("{}  {}", entry.name, entry.size).c_str())) chosen = entry.path;
-      ImGui::SameLine();
-    }
-    if (ImGui::Button("bundled model")) chosen = locate_model("");
+  ImGui::PushStyleColor(ImGuiCol_Text, theme.dim);
+  ImGui::TextUnformatted("Models");
+  ImGui::PopStyleColor();
+  if (ImGui::Button("bundled model")) chosen.emplace();
+  for (const Entry& entry : fetched_) {
+    const std::string label = fmt::format("{}  {}", entry.name, entry.size);
+    next_to(ImGui::CalcTextSize(label.c_str()).x + ImGui::GetStyle().FramePadding.x * 2, 4);
+    if (ImGui::Button(label.c_str())) chosen = entry.path;
   }
   ImGui::Separator();
   if (std::exchange(fresh_, false)) ImGui::SetKeyboardFocusHere();  // keys are a path now, no actions

@@ -15,7 +15,7 @@ class FileDialog {
   void open();
   void close() { open_ = false; }
   bool is_open() const { return open_; }
-  // The path that was chosen in this frame.
+  // What was chosen in this frame: a path, or the name of a fetched model; empty for the bundled one.
   std::optional<std::filesystem::path> draw(const Theme& theme);
 
  private:

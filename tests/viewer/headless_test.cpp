@@ -340,6 +340,19 @@ TEST_F(HeadlessDeviceTest, DroppedFilesAndKeysAreAnswered) {
   EXPECT_GT(report["first_frame_ms"].get<double>(), 0.0);
 }
 
+TEST_F(HeadlessDeviceTest, TheBundledModelCanAlwaysBeChosen) {
+  const Json report = play({{{"prompt", kPrompt}},
+                            {{"run", 2}},
+                            {{"report", "before"}},
+                            {{"key", "ctrl+o"}},
+                            {{"screenshot", file("open.png")}},
+                            {{"click", {140, 121}}},  // the first button of the dialog
+                            {{"wait", "idle"}}});
+  EXPECT_EQ(report["reports"][0]["tokens"].size(), 2u);
+  EXPECT_EQ(report["phase"], "ready");  // opened anew
+  EXPECT_TRUE(report["tokens"].empty());
+}
+
 TEST_F(HeadlessDeviceTest, SpaceRunsAPromptThatWasEdited) {
   const Json report = play({{{"prompt", kPrompt}},
                             {{"run", 3}},

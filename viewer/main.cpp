@@ -8,6 +8,7 @@
 #include "viewer/host_memory.h"
 #include "viewer/run_window.h"
 #include "viewer/script.h"
+#include "viewer/script_steps.h"
 
 namespace {
 
@@ -38,8 +39,9 @@ int run(int argc, char** argv) {
       "  regroup-view\n"
       "  regroup-view smollm2-135m\n"
       "  regroup-view trace.json [other-trace.json]\n"
-      "  regroup-view --headless --script steps.json --screenshot out.png\n\n"
-      "Shows a model decoding, and turns its number of key/value groups while it does.",
+      "  regroup-view --headless --script steps.json --screenshot out.png\n\n" +
+          std::string(view::kScriptSteps) +
+          "\nShows a model decoding, and turns its number of key/value groups while it does.",
       "regroup-view");
   app.set_version_flag("--version", "regroup-view " REGROUP_VERSION);
   std::vector<std::string> files;
@@ -55,7 +57,8 @@ int run(int argc, char** argv) {
   app.add_option("--disable", disable, "features to leave unused, as regroup run takes them");
   app.add_flag("--no-tune", no_tune, "take the first family of kernels that suits the device, time none");
   app.add_flag("--headless", is_headless, "no window: draw off-screen, driven by --script");
-  app.add_option("--script", headless.script, "JSON list of steps")->check(CLI::ExistingFile);
+  app.add_option("--script", headless.script, "JSON list of steps, which are told with the examples")
+      ->check(CLI::ExistingFile);
   app.add_option("--seconds", headless.seconds, "begin no step of the script later than that");
   app.add_option("--screenshot", headless.screenshot, "PNG of the last frame");
   app.add_option("--size", size, "pixels of a headless run's screen")->capture_default_str();

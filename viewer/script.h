@@ -1,19 +1,6 @@
 // A headless run: steps from a JSON file drive the same contents as a window, and a report tells what came of them.
-//
-// A script is a list of objects, one command each. Those for the engine wait until it is idle, frames go on meanwhile:
-//   {"open": path} {"trace": path, "compare": bool} {"save_trace": path} {"lose_device": true}
-//   {"prompt": text, "chat": bool} {"say": text, "tokens": n} {"drop": [path, ...]} {"run": tokens} {"start": tokens}
-//   (does not wait) {"stop"|"reset"|"back": true}
-//   {"rewind": [token, id]} {"sampling": {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed"}}
-//   {"groups": G or [G, ...], "wait": bool} {"method": name, "wait": bool} {"mode": "pool"|"recompute"}
-//   {"cache": type, "positions": n} {"quality"|"fingerprints": bool} {"attention_layer": l} {"measure": runs}
-// Those for the window:
-//   {"key": chord} {"type": text} {"mouse"|"click": [x, y]} {"drag": [x, y, to x, to y]} {"frames": n} {"size": [w, h]}
-//   {"monitor_scale": s}
-//   {"theme": name} {"zoom": 1 to 3} {"preset": name} {"panel": id, "visible": bool} {"enlarge": id} {"layer": l,
-//   "head": h} {"per_layer": bool} {"pin": bool} {"dismiss": true} {"screenshot": path}
-//   {"export": panel, "figure": id, "format": "svg"|"csv"|"png", "path": path}
-// And {"wait": "idle"}, {"wait_for_tokens": n}, {"report": label, "only": [keys]}.
+// A script is a list of objects, one command each, see script_steps.h. Those for the engine wait until it is idle, and
+// frames go on meanwhile.
 #pragma once
 
 #include <chrono>

@@ -451,6 +451,45 @@ TEST_F(HeadlessDeviceTest, WhatFailedIsSaidAndFailsTheRun) {
   EXPECT_EQ(keys["errors"].size(), 2u) << keys["errors"];
 }
 
+// The commands that the source asks a step for.
+std::set<std::string> steps_known() {
+  std::ifstream in(REGROUP_SOURCE_DIR "/viewer/script.cpp");
+  std::ostringstream text;
+  text << in.rdbuf();
+  const std::string source = text.str();
+  std::set<std::string> steps;
+  for (const std::string_view asks : {"has(\"", "json.contains(\""}) {
+    for (std::size_t at = source.find(asks); at != std::string::npos; at = source.find(asks, at + 1)) {
+      const std::size_t begin = at + asks.size();
+      steps.insert(source.substr(begin, source.find('"', begin) - begin));
+    }
+  }
+  return steps;
+}
+
+TEST(HeadlessTest, HelpAndManPageTellEveryStep) {
+  const auto cache = std::filesystem::temp_directory_path();
+  const std::filesystem::path pages = cache / ("regroup-view-pages-" + std::to_string(getpid()));
+  const Outcome help = run_program({"--help"}, {.cache = cache, .program = REGROUP_VIEW});
+  const Outcome written =
+      run_program({"--write-option-pages", pages.string()}, {.cache = cache, .program = REGROUP_VIEW});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_EQ(written.code, 0) << written.err;
+  std::ifstream in(pages / "man1" / "regroup-view.1");
+  std::ostringstream page;
+  page << in.rdbuf();
+  const std::set<std::string> steps = steps_known();
+  EXPECT_GT(steps.size(), 40u);
+  for (const std::string& step : steps) {
+    const std::string quoted = '"' + step + "\":";
+    EXPECT_NE(help.out.find(quoted), std::string::npos) << step;
+    EXPECT_NE(page.str().find(quoted), std::string::npos) << step;
+  }
+  // The man page's first line stays one sentence.
+  EXPECT_NE(page.str().find("regroup\\-view \\- Shows a model decoding"), std::string::npos) << page.str();
+  std::filesystem::remove_all(pages);
+}
+
 TEST(HeadlessTest, WithoutAnyDeviceOneLineSaysSo) {
   const auto cache = std::filesystem::temp_directory_path();
   const std::string none = "/nonexistent/icd.json";

@@ -72,8 +72,12 @@ void GgufMetadata::erase(std::string_view key) {
   }
 }
 
+std::string GgufMetadata::shown(std::string_view key) {
+  return fmt::format("key '{}'", escaped(key));
+}
+
 void GgufMetadata::refuse(std::string_view key, std::string_view problem) const {
-  bad_file(file_, "key '{}' {}", escaped(key), problem);
+  bad_file(file_, "{} {}", shown(key), problem);
 }
 
 void GgufMetadata::refuse_type(std::string_view key, const GgufValue& found, std::string_view expected) const {

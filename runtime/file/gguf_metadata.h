@@ -105,6 +105,8 @@ class GgufMetadata {
   bool is_array(std::string_view key) const;
 
   const std::string& file() const { return file_; }
+  // "key 'KEY'", as refusals call it.
+  static std::string shown(std::string_view key);
   // Throws kBadModel "FILE: key 'KEY' PROBLEM" for a value that its reader cannot accept.
   [[noreturn]] void refuse(std::string_view key, std::string_view problem) const;
 

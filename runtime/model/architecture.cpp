@@ -22,9 +22,9 @@ const std::vector<const Architecture*>& architectures() {
 
 const Architecture& architecture_of(const ModelFile& file) {
   const bool gguf = file.kind() == ModelFileKind::kGguf;
+  constexpr std::string_view kGgufKey = "general.architecture", kField = "model_type";
   const std::string found =
-      gguf ? file.metadata().get_string("general.architecture")
-           : JsonFields(file.config(), file.path().string() + "/config.json").find_string("model_type").value_or("");
+      gguf ? file.metadata().get_string(kGgufKey) : JsonFields::config_of(file).find_string(kField).value_or("");
   std::vector<std::string_view> known;
   for (const Architecture* architecture : architectures()) {
     if (gguf) {
@@ -37,12 +37,12 @@ const Architecture& architecture_of(const ModelFile& file) {
       }
     }
   }
-  if (found.empty()) {
-    throw_error(ErrorCode::kBadModel, "{}: config.json names no model_type; known are {}", file.path().string(),
-                fmt::join(known, ", "));
-  }
-  throw_error(ErrorCode::kBadModel, "{}: architecture '{}' is not supported; known are {}", file.path().string(),
-              escaped(found), fmt::join(known, ", "));
+  const std::string problem = found.empty()
+                                  ? fmt::format("names no architecture; known are {}", fmt::join(known, ", "))
+                                  : fmt::format("is '{}', an architecture that is not supported; known are {}",
+                                                escaped(found), fmt::join(known, ", "));
+  if (gguf) file.metadata().refuse(kGgufKey, problem);
+  JsonFields::config_of(file).refuse(kField, problem);
 }
 
 }  // namespace regroup

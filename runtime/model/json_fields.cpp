@@ -4,16 +4,30 @@
 
 #include "runtime/core/error.h"
 #include "runtime/core/json_checked.h"
+#include "runtime/file/bad_file.h"
 
 namespace regroup {
 
-JsonFields::JsonFields(const nlohmann::json& json, std::string where) : json_(&json), where_(std::move(where)) {
-  if (!json.is_object())
-    throw_error(ErrorCode::kBadModel, "{}: expected a JSON object, found {}", where_, json.type_name());
+JsonFields::JsonFields(const nlohmann::json& json, std::string file, std::string inside)
+    : json_(&json), file_(std::move(file)), inside_(std::move(inside)) {
+  if (!json.is_object()) bad_file(file_, "expected a JSON object, found {}", json.type_name());
+}
+
+JsonFields JsonFields::config_of(const ModelFile& file) {
+  return {file.config(), (file.path() / "config.json").string()};
+}
+
+std::string JsonFields::shown(std::string_view key) const {
+  return fmt::format("{}'{}'", inside_, key);
 }
 
 void JsonFields::refuse(std::string_view key, std::string_view problem) const {
-  throw_error(ErrorCode::kBadModel, "{}: '{}' {}", where_, key, problem);
+  bad_file(file_, "{} {}", shown(key), problem);
+}
+
+void JsonFields::refuse_null(std::string_view key) const {
+  const auto found = json_->find(key);
+  if (found != json_->end() && found->is_null()) refuse(key, "is null, expected a value");
 }
 
 const nlohmann::json* JsonFields::find(std::string_view key) const {
@@ -43,6 +57,14 @@ std::optional<double> JsonFields::find_number(std::string_view key) const {
   if (value == nullptr) return std::nullopt;
   if (!value->is_number() || !std::isfinite(value->get<double>())) refuse(key, "is not a finite number");
   return value->get<double>();
+}
+
+std::optional<float> JsonFields::find_f32(std::string_view key) const {
+  const auto value = find_number(key);
+  if (!value) return std::nullopt;
+  const auto narrowed = static_cast<float>(*value);
+  if (!std::isfinite(narrowed)) refuse(key, fmt::format("is {}, expected a finite 32-bit float", *value));
+  return narrowed;
 }
 
 double JsonFields::get_number(std::string_view key) const {
@@ -93,7 +115,27 @@ std::optional<JsonFields> JsonFields::find_object(std::string_view key) const {
   const nlohmann::json* value = find(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_object()) refuse(key, "is not an object");
-  return JsonFields(*value, where_ + " " + std::string(key));
+  return JsonFields(*value, file_, fmt::format("{}{} ", inside_, key));
+}
+
+std::uint32_t JsonFields::u32_or(std::string_view key, std::uint32_t otherwise) const {
+  refuse_null(key);
+  return find_u32(key).value_or(otherwise);
+}
+
+double JsonFields::number_or(std::string_view key, double otherwise) const {
+  refuse_null(key);
+  return find_number(key).value_or(otherwise);
+}
+
+float JsonFields::f32_or(std::string_view key, float otherwise) const {
+  refuse_null(key);
+  return find_f32(key).value_or(otherwise);
+}
+
+std::string JsonFields::string_or(std::string_view key, std::string_view otherwise) const {
+  refuse_null(key);
+  return find_string(key).value_or(std::string(otherwise));
 }
 
 }  // namespace regroup

@@ -13,7 +13,7 @@ ModelConfig read_config(const Architecture& architecture, const ModelFile& file)
   ModelConfig config =
       file.kind() == ModelFileKind::kGguf ? architecture.read_gguf(file) : architecture.read_hugging_face(file);
   config.architecture = architecture.name;
-  check_config(config, file.path().string());
+  check_config(config, (file.kind() == ModelFileKind::kGguf ? file.path() : file.path() / "config.json").string());
   return config;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/error.h"
+#include "runtime/file/bad_file.h"
 #include "runtime/gpu/transfer.h"
 
 namespace regroup {
@@ -23,8 +24,8 @@ void expect_shape(const TensorTable& table, const FileTensor* tensor, const std:
   // GGUF knows no difference between [n] and [1, n].
   const bool same_dimensions = table.file().kind() == ModelFileKind::kGguf || tensor->shape.size() == shape.size();
   if (matches && same_dimensions) return;
-  throw_error(ErrorCode::kBadModel, "{}: tensor '{}' has shape [{}], expected [{}]", table.file().path().string(),
-              escaped(tensor->name), fmt::join(tensor->shape, ", "), fmt::join(shape, ", "));
+  bad_file(table.file().path().string(), "tensor '{}' has shape [{}], expected [{}]", escaped(tensor->name),
+           fmt::join(tensor->shape, ", "), fmt::join(shape, ", "));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/core/error.h"
+#include "runtime/file/bad_file.h"
 
 namespace regroup {
 namespace {
@@ -21,6 +22,13 @@ void read_scaling(const JsonFields& fields, double context_length, RopeConfig& r
   if (type != "linear" && type != "llama3" && type != "yarn") {
     fields.refuse("rope_type", fmt::format("is '{}'; known are default, linear, llama3 and yarn", escaped(type)));
   }
+  rope.keys.factor = fields.shown("factor");
+  rope.keys.original_context = fields.shown("original_max_position_embeddings");
+  rope.keys.low_frequency_factor = fields.shown("low_freq_factor");
+  rope.keys.high_frequency_factor = fields.shown("high_freq_factor");
+  rope.keys.beta_slow = fields.shown("beta_slow");
+  rope.keys.beta_fast = fields.shown("beta_fast");
+  rope.keys.attention_factor = fields.shown("attention_factor");
   rope.factor = fields.get_number("factor");
   rope.original_context = fields.find_number("original_max_position_embeddings").value_or(context_length);
   if (type == "linear") {
@@ -41,6 +49,7 @@ void read_scaling(const JsonFields& fields, double context_length, RopeConfig& r
     if (given) {
       rope.attention_factor = *given;
     } else if (mscale && mscale_all && *mscale != 0 && *mscale_all != 0) {
+      rope.keys.attention_factor = fmt::format("{} over {}", fields.shown("mscale"), fields.shown("mscale_all_dim"));
       rope.attention_factor = yarn_magnitude(rope.factor, *mscale) / yarn_magnitude(rope.factor, *mscale_all);
     } else {
       rope.attention_factor = yarn_magnitude(rope.factor, 1.0);
@@ -53,18 +62,22 @@ void read_scaling(const JsonFields& fields, double context_length, RopeConfig& r
 RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix, double default_theta) {
   const auto key = [&](std::string_view name) { return fmt::format("{}.rope.{}", prefix, name); };
   RopeConfig rope;
+  rope.keys.base = GgufMetadata::shown(key("freq_base"));
   rope.theta = metadata.find_f32(key("freq_base")).value_or(static_cast<float>(default_theta));
   const auto factor = metadata.find_f32(key("scaling.factor"));
   const auto old_linear = metadata.find_f32(key("scale_linear"));
   const std::string type = metadata.find_string(key("scaling.type")).value_or(factor || old_linear ? "linear" : "none");
   if (type == "none") return rope;
+  rope.keys.factor = GgufMetadata::shown(key(old_linear && !factor ? "scale_linear" : "scaling.factor"));
   rope.factor = factor ? *factor : old_linear.value_or(1.0f);
   if (type == "linear") {
     rope.scaling = RopeScaling::kLinear;
   } else if (type == "yarn") {
     rope.scaling = RopeScaling::kYarn;
     const auto original = metadata.find_u32(key("scaling.original_context_length"));
+    rope.keys.original_context = GgufMetadata::shown(key("scaling.original_context_length"));
     rope.original_context = original ? *original : metadata.get_u32(fmt::format("{}.context_length", prefix));
+    rope.keys.attention_factor = GgufMetadata::shown(key("scaling.attn_factor"));
     rope.attention_factor =
         yarn_magnitude(rope.factor, 1.0) * metadata.find_f32(key("scaling.attn_factor")).value_or(1.0f);
   } else {
@@ -75,8 +88,10 @@ RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix,
 
 RopeConfig read_hugging_face_rope(const JsonFields& config, double default_theta, double context_length,
                                   std::string_view part) {
+  constexpr std::string_view kBase = "rope_theta";
   RopeConfig rope;
-  rope.theta = config.find_number("rope_theta").value_or(default_theta);
+  rope.keys.base = config.shown(kBase);
+  rope.theta = config.find_number(kBase).value_or(default_theta);
   // Where a file has both, transformers 5 takes the older one.
   auto fields = config.find_object("rope_scaling");
   if (!fields) {
@@ -84,7 +99,10 @@ RopeConfig read_hugging_face_rope(const JsonFields& config, double default_theta
     if (auto nested = fields && !part.empty() ? fields->find_object(part) : std::nullopt) fields = std::move(nested);
   }
   if (!fields) return rope;
-  rope.theta = fields->find_number("rope_theta").value_or(rope.theta);
+  if (const auto base = fields->find_number(kBase)) {
+    rope.keys.base = fields->shown(kBase);
+    rope.theta = *base;
+  }
   read_scaling(*fields, context_length, rope);
   return rope;
 }
@@ -93,31 +111,31 @@ void check_rope(const RopeConfig& rope, std::uint32_t rotary_dims, const std::st
   const bool original = rope.scaling == RopeScaling::kLlama3 || rope.scaling == RopeScaling::kYarn;
   const bool yarn = rope.scaling == RopeScaling::kYarn;
   struct Field {
-    const char* name;
+    const std::string& name;
     double value, above;
   };
+  const RopeKeys& keys = rope.keys;
   const Field fields[] = {
-      {"base", rope.theta, yarn ? 1.0 : 0.0},  // yarn divides by its logarithm
-      {"scaling factor", rope.factor, 0},
-      {"original context", original ? rope.original_context : 1.0, 0},
-      {"low frequency factor", rope.low_frequency_factor, 0},
-      {"high frequency factor", rope.high_frequency_factor, rope.low_frequency_factor},
-      {"slow beta", rope.beta_slow, 0},
-      {"fast beta", rope.beta_fast, rope.beta_slow},
-      {"attention factor", rope.attention_factor, 0},
+      {keys.base, rope.theta, yarn ? 1.0 : 0.0},  // yarn divides by its logarithm
+      {keys.factor, rope.factor, 0},
+      {keys.original_context, original ? rope.original_context : 1.0, 0},
+      {keys.low_frequency_factor, rope.low_frequency_factor, 0},
+      {keys.high_frequency_factor, rope.high_frequency_factor, rope.low_frequency_factor},
+      {keys.beta_slow, rope.beta_slow, 0},
+      {keys.beta_fast, rope.beta_fast, rope.beta_slow},
+      {keys.attention_factor, rope.attention_factor, 0},
   };
   for (const Field& field : fields) {
     if (field.value > field.above && std::isfinite(field.value)) continue;
-    throw_error(ErrorCode::kBadModel, "{}: the rotary {} is {}, expected a number above {}", file, field.name,
-                field.value, field.above);
+    bad_file(file, "{} is {}, expected a number above {}", field.name, field.value, field.above);
   }
   if (!rope.frequency_divisors.empty() && rope.frequency_divisors.size() != rotary_dims / 2) {
-    throw_error(ErrorCode::kBadModel, "{}: rope_freqs has {} values, expected {}", file, rope.frequency_divisors.size(),
-                rotary_dims / 2);
+    bad_file(file, "tensor 'rope_freqs.weight' has {} values, expected {}", rope.frequency_divisors.size(),
+             rotary_dims / 2);
   }
   for (const float divisor : rope.frequency_divisors) {
     if (!(divisor > 0) || !std::isfinite(divisor)) {
-      throw_error(ErrorCode::kBadModel, "{}: rope_freqs holds {}, expected positive numbers", file, divisor);
+      bad_file(file, "tensor 'rope_freqs.weight' holds {}, expected positive numbers", divisor);
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "runtime/core/error.h"
+#include "runtime/file/bad_file.h"
 
 namespace regroup {
 namespace {
@@ -28,6 +29,55 @@ std::uint32_t same_in_all_layers(const GgufMetadata& metadata, const std::string
   return values[0];
 }
 
+// What a number is called that follows from two others.
+std::string quotient(const std::string& dividend, const std::string& divisor) {
+  return fmt::format("{} over {}", dividend, divisor);
+}
+
+ConfigKeys gguf_keys(const GgufMetadata& metadata, std::string_view prefix) {
+  const auto shown = [&](std::string_view name) { return GgufMetadata::shown(fmt::format("{}.{}", prefix, name)); };
+  const auto given = [&](std::string_view name) { return metadata.contains(fmt::format("{}.{}", prefix, name)); };
+  ConfigKeys keys;
+  keys.layers = shown("block_count");
+  keys.hidden = shown("embedding_length");
+  keys.feed_forward = shown("feed_forward_length");
+  keys.vocabulary = "the number of rows of tensor 'token_embd.weight'";
+  keys.query_heads = shown("attention.head_count");
+  keys.kv_heads = shown("attention.head_count_kv");
+  keys.head_dim =
+      given("attention.key_length") ? shown("attention.key_length") : quotient(keys.hidden, keys.query_heads);
+  keys.rotary_dims = given("rope.dimension_count") ? shown("rope.dimension_count") : keys.head_dim;
+  keys.context_length = shown("context_length");
+  keys.norm_epsilon = shown("attention.layer_norm_rms_epsilon");
+  keys.final_soft_cap = shown("final_logit_softcapping");
+  return keys;
+}
+
+// What regroup writes where layers differ; DeciLM's configuration has the same name for it.
+constexpr std::string_view kHeadsPerLayer = "num_key_value_heads_per_layer";
+
+ConfigKeys hugging_face_keys(const JsonFields& json, const HuggingFaceDefaults& defaults) {
+  const bool has_head_dim = defaults.head_dim != 0 || json.find_u32("head_dim");
+  const std::string kv_heads = json.shown("num_key_value_heads");
+  ConfigKeys keys;
+  keys.layers = json.shown("num_hidden_layers");
+  keys.hidden = json.shown("hidden_size");
+  keys.feed_forward = json.shown("intermediate_size");
+  keys.vocabulary = json.shown("vocab_size");
+  keys.query_heads = json.shown("num_attention_heads");
+  keys.kv_heads = json.find_u32s(kHeadsPerLayer)         ? json.shown(kHeadsPerLayer)
+                  : json.contains("num_key_value_heads") ? kv_heads
+                                                         : "the default of " + kv_heads;
+  keys.head_dim = has_head_dim ? json.shown("head_dim") : quotient(keys.hidden, keys.query_heads);
+  keys.rotary_dims = json.contains("partial_rotary_factor")
+                         ? fmt::format("{} of {}", json.shown("partial_rotary_factor"), keys.head_dim)
+                         : keys.head_dim;
+  keys.context_length = json.shown("max_position_embeddings");
+  keys.norm_epsilon = json.shown("rms_norm_eps");
+  keys.final_soft_cap = json.shown("final_logit_softcapping");
+  return keys;
+}
+
 }  // namespace
 
 ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
@@ -45,6 +95,7 @@ ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
   if (!metadata.find_bool(key("attention.causal")).value_or(true)) {
     metadata.refuse(key("attention.causal"), "is false; only causal attention is supported");
   }
+  config.keys = gguf_keys(metadata, prefix);
   config.hidden = metadata.get_u32(key("embedding_length"));
   config.context_length = metadata.get_u32(key("context_length"));
   config.feed_forward = same_in_all_layers(metadata, key("feed_forward_length"), layers);
@@ -72,11 +123,10 @@ ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
   }
   const FileTensor* embedding = file.find("token_embd.weight");
   if (embedding == nullptr) {
-    throw_error(ErrorCode::kBadModel, "{}: tensor 'token_embd.weight' is missing", file.path().string());
+    bad_file(file.path().string(), "tensor 'token_embd.weight' is missing");
   }
   if (embedding->rows() > 0xffffffffu) {
-    throw_error(ErrorCode::kBadModel, "{}: tensor 'token_embd.weight' has {} rows", file.path().string(),
-                embedding->rows());
+    bad_file(file.path().string(), "tensor 'token_embd.weight' has {} rows", embedding->rows());
   }
   config.vocabulary = static_cast<std::uint32_t>(embedding->rows());
   derive(config);
@@ -89,13 +139,14 @@ ModelConfig read_standard_hugging_face(const JsonFields& json, const HuggingFace
   const std::uint32_t layers = json.get_u32("num_hidden_layers");
   if (layers == 0 || layers > kMaxLayers)
     json.refuse("num_hidden_layers", fmt::format("is {}, expected 1 to {}", layers, kMaxLayers));
+  config.keys = hugging_face_keys(json, defaults);
   config.hidden = json.get_u32("hidden_size");
   config.feed_forward = json.get_u32("intermediate_size");
   config.vocabulary = json.get_u32("vocab_size");
   config.query_heads = json.get_u32("num_attention_heads");
   if (config.query_heads == 0) json.refuse("num_attention_heads", "is 0");
   config.context_length = json.find_u32("max_position_embeddings").value_or(defaults.context_length);
-  config.norm_epsilon = static_cast<float>(json.find_number("rms_norm_eps").value_or(defaults.norm_epsilon));
+  config.norm_epsilon = json.find_f32("rms_norm_eps").value_or(defaults.norm_epsilon);
   config.head_dim = json.find_u32("head_dim")
                         .value_or(defaults.head_dim != 0 ? defaults.head_dim : config.hidden / config.query_heads);
   const double partial = json.find_number("partial_rotary_factor").value_or(1.0);
@@ -106,11 +157,9 @@ ModelConfig read_standard_hugging_face(const JsonFields& json, const HuggingFace
   const std::uint32_t heads =
       json.find_u32("num_key_value_heads").value_or(derived ? config.query_heads : defaults.kv_heads);
   for (LayerConfig& layer : config.layers) layer.kv_heads = heads;
-  // What regroup writes where layers differ; DeciLM's configuration has the same name for it.
-  constexpr std::string_view kPerLayer = "num_key_value_heads_per_layer";
-  if (const auto of_layers = json.find_u32s(kPerLayer)) {
+  if (const auto of_layers = json.find_u32s(kHeadsPerLayer)) {
     if (of_layers->size() != layers) {
-      json.refuse(kPerLayer, fmt::format("has {} values for {} layers", of_layers->size(), layers));
+      json.refuse(kHeadsPerLayer, fmt::format("has {} values for {} layers", of_layers->size(), layers));
     }
     for (std::uint32_t l = 0; l < layers; ++l) config.layers[l].kv_heads = (*of_layers)[l];
   }

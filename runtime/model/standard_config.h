@@ -19,7 +19,7 @@ ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix);
 // What a model family takes for absent fields. 0: derive (kv_heads = query heads, also where the field is null;
 // head_dim = hidden / query heads).
 struct HuggingFaceDefaults {
-  double norm_epsilon = 1e-6;
+  float norm_epsilon = 1e-6f;
   std::uint32_t kv_heads = 0;
   std::uint32_t head_dim = 0;
   std::uint32_t context_length = 2048;

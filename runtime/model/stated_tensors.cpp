@@ -33,7 +33,7 @@ void check_flag(const TensorTable& table, const Architecture& architecture, std:
 }  // namespace
 
 void check_stated_tensors(const TensorTable& table, const Architecture& architecture, std::uint32_t layers) {
-  const JsonFields json(table.file().config(), table.file().path().string() + "/config.json");
+  const JsonFields json = JsonFields::config_of(table.file());
   if (const auto quantised = json.find_object("quantization_config")) {
     json.refuse(
         "quantization_config",

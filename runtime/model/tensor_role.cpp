@@ -4,6 +4,7 @@
 #include <set>
 
 #include "runtime/core/error.h"
+#include "runtime/file/bad_file.h"
 #include "runtime/file/unused_tensor.h"
 
 namespace regroup {
@@ -44,7 +45,7 @@ TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& r
       const FileTensor* tensor = file.find(name);
       if (tensor == nullptr && name.starts_with("model.")) tensor = file.find(name.substr(6));
       if (tensor == nullptr && row.required) {
-        throw_error(ErrorCode::kBadModel, "{}: tensor '{}' is missing", file.path().string(), name);
+        bad_file(file.path().string(), "tensor '{}' is missing", name);
       }
       if (tensor == nullptr) continue;
       known.insert(tensor);
@@ -54,10 +55,9 @@ TensorTable::TensorTable(const ModelFile& file, const std::vector<TensorName>& r
   for (const FileTensor& tensor : file.tensors()) {
     if (known.contains(&tensor) || is_derived_buffer(tensor.name)) continue;
     if (may_be_weight(tensor.name, file.kind())) {
-      throw_error(
-          ErrorCode::kBadModel,
-          "{}: tensor '{}' is unknown to this architecture; a file with weights that would be ignored is refused",
-          file.path().string(), escaped(tensor.name));
+      bad_file(file.path().string(),
+               "tensor '{}' is unknown to this architecture; a file with weights that would be ignored is refused",
+               escaped(tensor.name));
     }
     unused_.insert(tensor.name);
   }

@@ -106,11 +106,11 @@ TEST_F(RefusedModels, WrongShapesAreNamedWithBothShapes) {
 TEST_F(RefusedModels, HeadsMustDivide) {
   TinyModel model;
   model.kv_heads = 3;
-  refuse(model, {"layer 0", "3 KV heads", "4 query heads"});
+  refuse(model, {"key 'llama.attention.head_count_kv' is 3 in layer 0", "4 query heads"});
   model.kv_heads = 8;
-  refuse(model, {"8 KV heads"});
+  refuse(model, {"key 'llama.attention.head_count_kv' is 8"});
   model.told_kv_heads = 0;
-  refuse(model, {"0 KV heads"});
+  refuse(model, {"key 'llama.attention.head_count_kv' is 0"});
   model = {};
   model.told_heads = 0;
   refuse(model, {"attention.head_count", "0"});
@@ -119,11 +119,11 @@ TEST_F(RefusedModels, HeadsMustDivide) {
 TEST_F(RefusedModels, UnsupportedHeadSizes) {
   TinyModel model;
   model.head_dim = 36;
-  refuse(model, {"head_dim", "36", "8"});
+  refuse(model, {"key 'llama.attention.key_length' is 36", "8"});
   model.head_dim = 4;
-  refuse(model, {"head_dim", "4", "8"});
+  refuse(model, {"key 'llama.attention.key_length' is 4", "8"});
   model.head_dim = 264;
-  refuse(model, {"head_dim", "264", "256"});
+  refuse(model, {"key 'llama.attention.key_length' is 264", "256"});
 }
 
 TEST_F(RefusedModels, LayerCountsAreCheckedBeforeAnythingIsSizedByThem) {
@@ -142,13 +142,32 @@ TEST_F(RefusedModels, KeysThatAskForAnotherComputation) {
     b.string("llama.rope.scaling.type", "yarn").f32("llama.rope.scaling.factor", 4);
     b.f32("llama.rope.scaling.attn_factor", -1);
   };
-  refuse(model, {"attention factor", "-"});
+  refuse(model, {"key 'llama.rope.scaling.attn_factor'", "-"});
+}
+
+TEST_F(RefusedModels, NumbersOutOfRangeAreNamedByTheirKeys) {
+  const auto with = [](std::string key, float value) {
+    TinyModel model;
+    model.more_keys = [=](GgufBuilder& b) { b.f32(key, value); };
+    return model;
+  };
+  refuse(with("llama.rope.freq_base", -1), {"key 'llama.rope.freq_base' is -1"});
+  refuse(with("llama.rope.scaling.factor", 0), {"key 'llama.rope.scaling.factor' is 0"});
+  refuse(with("llama.rope.scale_linear", -2), {"key 'llama.rope.scale_linear' is -2"});
+  TinyModel model;
+  model.norm_epsilon = -1e-5f;
+  refuse(model, {"key 'llama.attention.layer_norm_rms_epsilon' is -1e-05"});
+  model = {};
+  model.more_keys = [](GgufBuilder& b) { b.u32("llama.rope.dimension_count", 31); };
+  refuse(model, {"key 'llama.rope.dimension_count' is 31, expected an even number"});
 }
 
 TEST_F(RefusedModels, UnknownArchitecturesAreNamedWithTheKnown) {
   TinyModel model;
   model.architecture = "mamba";
-  refuse(model, {"mamba", "llama", "gemma3"});
+  refuse(model, {"key 'general.architecture' is 'mamba'", "llama", "gemma3"});
+  model.architecture = "";
+  refuse(model, {"key 'general.architecture' names no architecture", "llama"});
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ namespace regroup::test {
 struct TinyModel {
   std::string architecture = "llama";
   std::uint32_t hidden = 64, feed_forward = 96, vocabulary = 40, heads = 4, kv_heads = 2, head_dim = 32, layers = 2;
+  float norm_epsilon = 1e-5f;
   std::map<std::string, std::function<void(GgufBuilder::Tensor&)>> changes;  // by tensor name
   std::optional<std::uint32_t> told_heads, told_kv_heads;  // said in the keys instead of the true ones
   std::vector<std::string> missing;
@@ -43,7 +44,7 @@ struct TinyModel {
         .u32(a + ".attention.head_count_kv", told_kv_heads.value_or(kv_heads))
         .u32(a + ".attention.key_length", head_dim)
         .u32(a + ".attention.value_length", head_dim)
-        .f32(a + ".attention.layer_norm_rms_epsilon", 1e-5f);
+        .f32(a + ".attention.layer_norm_rms_epsilon", norm_epsilon);
     const auto number = [&](const std::string& key, std::uint32_t value, const std::vector<std::uint32_t>& by_layer) {
       if (by_layer.empty()) {
         file.u32(key, value);

@@ -40,7 +40,9 @@ ModelConfig read_gguf(const ModelFile& file) {
   ModelConfig config = read_standard_gguf(file, "gemma3");
   set_common(config);
   config.rope = read_gguf_rope(metadata, "gemma3", 1e6);
-  config.local_rope.theta = metadata.find_f32("gemma3.rope.freq_base_swa").value_or(10000.0f);
+  const std::string_view local_base = "gemma3.rope.freq_base_swa";
+  config.local_rope.keys.base = GgufMetadata::shown(local_base);
+  config.local_rope.theta = metadata.find_f32(local_base).value_or(10000.0f);
   config.final_soft_cap = metadata.find_f32("gemma3.final_logit_softcapping").value_or(0.0f);
   const std::uint32_t window = metadata.find_u32("gemma3.attention.sliding_window").value_or(0);
   const std::string_view pattern_key = "gemma3.attention.sliding_window_pattern";
@@ -65,17 +67,18 @@ ModelConfig read_gguf(const ModelFile& file) {
 }
 
 ModelConfig read_hugging_face(const ModelFile& file) {
-  const JsonFields json(file.config(), file.path().string() + "/config.json");
-  ModelConfig config = read_standard_hugging_face(json, {.norm_epsilon = 1e-6, .kv_heads = 4, .head_dim = 256});
+  const JsonFields json = JsonFields::config_of(file);
+  ModelConfig config = read_standard_hugging_face(json, {.norm_epsilon = 1e-6f, .kv_heads = 4, .head_dim = 256});
   set_common(config);
   config.norms_lack_one = true;
   config.rope = read_hugging_face_rope(json, 1e6, config.context_length, "full_attention");
   if (json.find_object("rope_parameters")) {
     config.local_rope = read_hugging_face_rope(json, 10000.0, config.context_length, "sliding_attention");
   } else {
+    config.local_rope.keys.base = json.shown("rope_local_base_freq");
     config.local_rope.theta = json.find_number("rope_local_base_freq").value_or(10000.0);
   }
-  config.final_soft_cap = static_cast<float>(json.find_number("final_logit_softcapping").value_or(0.0));
+  config.final_soft_cap = json.find_f32("final_logit_softcapping").value_or(0.0f);
   // attn_logit_softcapping is a field of Gemma 2's that transformers passes over here.
   const std::uint32_t window = json.find_u32("sliding_window").value_or(4096);
   std::vector<bool> slides =

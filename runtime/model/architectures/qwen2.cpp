@@ -19,9 +19,9 @@ ModelConfig read_gguf(const ModelFile& file) {
 }
 
 ModelConfig read_hugging_face(const ModelFile& file) {
-  const JsonFields json(file.config(), file.path().string() + "/config.json");
+  const JsonFields json = JsonFields::config_of(file);
   ModelConfig config =
-      read_standard_hugging_face(json, {.norm_epsilon = 1e-6, .kv_heads = 32, .context_length = 32768});
+      read_standard_hugging_face(json, {.norm_epsilon = 1e-6f, .kv_heads = 32, .context_length = 32768});
   config.rope = read_hugging_face_rope(json, 10000.0, config.context_length);
   config.file_rope_layout = RopeLayout::kHalfSplit;
   const std::string activation = json.find_string("hidden_act").value_or("silu");

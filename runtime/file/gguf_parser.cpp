@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -25,8 +24,9 @@ constexpr std::uint64_t kLeastPairBytes = 8 + 1 + 4 + 1;  // key length, key, ty
 constexpr std::uint64_t kLeastTensorBytes =
     8 + 1 + 4 + 8 + 4 + 8;  // name length, name, dimensions, one of them, type, offset
 
-// A tensor's place in the file, before it is checked against the others.
+// A tensor's place in the file, before it is checked against the others; also of one that is left out.
 struct Placement {
+  std::string_view name;       // in the file
   std::uint64_t offset_bytes;  // from the start of the data
   std::uint64_t size_bytes;
 };
@@ -108,15 +108,15 @@ std::uint32_t checked_alignment(const GgufMetadata& metadata) {
 }
 
 // The tensor's size in the file, every product checked. shape is outermost first.
-std::uint64_t checked_size_bytes(const ByteCursor& cursor, const WeightFormatInfo& format,
+std::uint64_t checked_size_bytes(const ByteCursor& cursor, const GgufTensorType& type,
                                  const std::vector<std::uint64_t>& shape) {
   const std::uint64_t columns = shape.back();
-  if (columns % format.block_elements != 0) {
-    cursor.fail("rows of {} elements are not whole {} blocks of {}", columns, format.name, format.block_elements);
+  if (columns % type.block_elements != 0) {
+    cursor.fail("rows of {} elements are not whole {} blocks of {}", columns, type.name, type.block_elements);
   }
   std::optional<std::uint64_t> elements = 1;
   for (const std::uint64_t dimension : shape) elements = elements ? checked_mul(*elements, dimension) : elements;
-  const auto bytes = elements ? checked_mul(*elements / format.block_elements, format.block_bytes) : elements;
+  const auto bytes = elements ? checked_mul(*elements / type.block_elements, type.block_bytes) : elements;
   if (!bytes) cursor.fail("shape {} has more elements than 64 bits can count", fmt::join(shape, " x "));
   return *bytes;
 }
@@ -128,6 +128,7 @@ std::optional<FileTensor> read_tensor(ByteCursor& cursor, std::uint32_t alignmen
   if (name.empty() || name.size() > kMaxGgufNameBytes) {
     cursor.fail("name has {} bytes, expected 1 to {}", name.size(), kMaxGgufNameBytes);
   }
+  placement.name = name;
   cursor.enter(fmt::format("tensor '{}'", escaped(name)));
   if (!is_clean_text(name)) cursor.fail("the name is not UTF-8 without control characters");
 
@@ -143,15 +144,14 @@ std::optional<FileTensor> read_tensor(ByteCursor& cursor, std::uint32_t alignmen
   }
   std::reverse(tensor.shape.begin(), tensor.shape.end());  // the file has the innermost first
 
-  const auto type = cursor.read<std::uint32_t>("type");
-  const std::optional<WeightFormat> format = weight_format_from_gguf(type);
-  if (!format && (may_be_weight(name, ModelFileKind::kGguf) || !is_gguf_tensor_type(type))) {
-    cursor.fail("has {}, which is no supported weight format", gguf_tensor_type_name(type));
+  const auto number = cursor.read<std::uint32_t>("type");
+  const GgufTensorType* type = find_gguf_tensor_type(number);
+  const std::optional<WeightFormat> format = weight_format_from_gguf(number);
+  if (type == nullptr || (!format && may_be_weight(name, ModelFileKind::kGguf))) {
+    cursor.fail("has {}, which is no supported weight format", gguf_tensor_type_name(number));
   }
-  if (format) {
-    tensor.format = *format;
-    placement.size_bytes = checked_size_bytes(cursor, format_info(*format), tensor.shape);
-  }
+  if (format) tensor.format = *format;
+  placement.size_bytes = checked_size_bytes(cursor, *type, tensor.shape);
   placement.offset_bytes = cursor.read<std::uint64_t>("offset");
   if (placement.offset_bytes % alignment != 0) {
     cursor.fail("offset {} is not a multiple of the alignment {}", placement.offset_bytes, alignment);
@@ -163,20 +163,16 @@ std::optional<FileTensor> read_tensor(ByteCursor& cursor, std::uint32_t alignmen
   return tensor;
 }
 
-void check_no_overlap(std::string_view file, const std::vector<FileTensor>& tensors,
-                      const std::vector<Placement>& placements) {
-  std::vector<std::size_t> order(tensors.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return placements[a].offset_bytes < placements[b].offset_bytes; });
-  for (std::size_t i = 1; i < order.size(); ++i) {
-    const Placement& before = placements[order[i - 1]];
-    const Placement& here = placements[order[i]];
+void check_no_overlap(std::string_view file, std::vector<Placement> placements) {
+  std::stable_sort(placements.begin(), placements.end(),
+                   [](const Placement& a, const Placement& b) { return a.offset_bytes < b.offset_bytes; });
+  for (std::size_t i = 1; i < placements.size(); ++i) {
+    const Placement& before = placements[i - 1];
+    const Placement& here = placements[i];
     if (before.offset_bytes + before.size_bytes >
         here.offset_bytes) {  // cannot wrap: both were compared with the file's size
-      bad_file(file, "tensor '{}': its data at offset {} overlaps tensor '{}', which ends at {}",
-               escaped(tensors[order[i]].name), here.offset_bytes, escaped(tensors[order[i - 1]].name),
-               before.offset_bytes + before.size_bytes);
+      bad_file(file, "tensor '{}': its data at offset {} overlaps tensor '{}', which ends at {}", escaped(here.name),
+               here.offset_bytes, escaped(before.name), before.offset_bytes + before.size_bytes);
     }
   }
 }
@@ -184,56 +180,54 @@ void check_no_overlap(std::string_view file, const std::vector<FileTensor>& tens
 // Where data lies behind all tensors and something else than padding behind their list, the header counts too few of
 // them: what is left out would change the result unseen.
 void check_count(std::string_view file, const GgufContents& contents, std::span<const std::byte> file_bytes,
-                 std::uint64_t list_end, std::uint64_t count) {
+                 std::uint64_t list_end, const std::vector<Placement>& placements) {
   if (file_bytes.size() <= contents.data_start_bytes) return;
-  const std::byte* data_end = file_bytes.data() + contents.data_start_bytes;
-  for (const FileTensor& tensor : contents.tensors)
-    data_end = std::max(data_end, tensor.bytes.data() + tensor.bytes.size());
-  const auto left = static_cast<std::uint64_t>(file_bytes.data() + file_bytes.size() - data_end);
+  std::uint64_t data_end = contents.data_start_bytes;
+  for (const Placement& place : placements)
+    data_end = std::max(data_end, contents.data_start_bytes + place.offset_bytes + place.size_bytes);
+  const std::uint64_t left = file_bytes.size() - data_end;
   const auto padding = file_bytes.subspan(list_end, contents.data_start_bytes - list_end);
   const bool padded = std::all_of(padding.begin(), padding.end(), [](std::byte b) { return b == std::byte{0}; });
   if (padded || left < contents.alignment) return;
   bad_file(file, "the header counts {} tensors, but their list goes on behind them and {} bytes belong to none of them",
-           count, left);
+           placements.size(), left);
 }
 
 void read_tensors(ByteCursor& cursor, std::uint64_t count, GgufContents& contents,
                   std::span<const std::byte> file_bytes) {
   std::vector<Placement> placements;
+  std::vector<std::size_t> place_of;  // of each tensor that is read
   std::set<std::string_view> names;
   for (std::uint64_t i = 0; i < count; ++i) {
     cursor.enter(fmt::format("tensor number {} of {}", i + 1, count));
     Placement placement = {};
-    const std::uint64_t start = cursor.position();
     std::optional<FileTensor> tensor = read_tensor(cursor, contents.alignment, placement, contents.skipped);
-    // The name in the file, not in the tensor, which moves as the vector grows.
-    const std::size_t name_length = tensor ? tensor->name.size() : contents.skipped.back().size();
-    const auto name_bytes = file_bytes.subspan(start + sizeof(std::uint64_t), name_length);
-    if (!names.emplace(reinterpret_cast<const char*>(name_bytes.data()), name_bytes.size()).second) {
-      cursor.fail("occurs twice");
-    }
+    if (!names.insert(placement.name).second) cursor.fail("occurs twice");
+    placements.push_back(placement);
     if (!tensor) continue;
     contents.tensors.push_back(std::move(*tensor));
-    placements.push_back(placement);
+    place_of.push_back(i);
   }
   cursor.enter("");
   const auto data_start = checked_round_up(cursor.position(), contents.alignment);
   contents.data_start_bytes = *data_start;  // the position is at most 256 MiB
   const std::uint64_t data_bytes =
       file_bytes.size() > contents.data_start_bytes ? file_bytes.size() - contents.data_start_bytes : 0;
-  for (std::size_t i = 0; i < placements.size(); ++i) {
-    const auto end = checked_add(placements[i].offset_bytes, placements[i].size_bytes);
+  for (const Placement& place : placements) {
+    const auto end = checked_add(place.offset_bytes, place.size_bytes);
     if (!end || *end > data_bytes) {
       bad_file(cursor.file(),
                "tensor '{}': {} bytes at offset {} of the data, which has {} bytes; the file is truncated or damaged, "
                "fetch it again",
-               escaped(contents.tensors[i].name), placements[i].size_bytes, placements[i].offset_bytes, data_bytes);
+               escaped(place.name), place.size_bytes, place.offset_bytes, data_bytes);
     }
-    contents.tensors[i].bytes =
-        file_bytes.subspan(contents.data_start_bytes + placements[i].offset_bytes, placements[i].size_bytes);
   }
-  check_no_overlap(cursor.file(), contents.tensors, placements);
-  check_count(cursor.file(), contents, file_bytes, cursor.position(), count);
+  for (std::size_t i = 0; i < place_of.size(); ++i) {
+    const Placement& place = placements[place_of[i]];
+    contents.tensors[i].bytes = file_bytes.subspan(contents.data_start_bytes + place.offset_bytes, place.size_bytes);
+  }
+  check_no_overlap(cursor.file(), placements);
+  check_count(cursor.file(), contents, file_bytes, cursor.position(), placements);
 }
 
 }  // namespace

@@ -17,13 +17,17 @@ std::vector<float> values_of(const FileTensor& tensor) {
   return values;
 }
 
+std::vector<std::uint64_t> without_outer_ones(std::vector<std::uint64_t> shape) {
+  while (shape.size() > 1 && shape.front() == 1) shape.erase(shape.begin());
+  return shape;
+}
+
 // `shape`: [count] or [rows, columns].
 void expect_shape(const TensorTable& table, const FileTensor* tensor, const std::vector<std::uint64_t>& shape) {
   if (tensor == nullptr) return;
-  const bool matches = tensor->rows() == (shape.size() > 1 ? shape.front() : 1) && tensor->columns() == shape.back();
   // GGUF knows no difference between [n] and [1, n].
-  const bool same_dimensions = table.file().kind() == ModelFileKind::kGguf || tensor->shape.size() == shape.size();
-  if (matches && same_dimensions) return;
+  const bool gguf = table.file().kind() == ModelFileKind::kGguf;
+  if (gguf ? without_outer_ones(tensor->shape) == without_outer_ones(shape) : tensor->shape == shape) return;
   bad_file(table.file().path().string(), "tensor '{}' has shape [{}], expected [{}]", escaped(tensor->name),
            fmt::join(tensor->shape, ", "), fmt::join(shape, ", "));
 }
@@ -41,6 +45,7 @@ void check_shapes(const TensorTable& table, const ModelConfig& config) {
   matrix(Role::kEmbedding, 0, config.vocabulary, hidden);
   matrix(Role::kOutput, 0, config.vocabulary, hidden);
   vector(Role::kFinalNorm, 0, hidden);
+  vector(Role::kRopeDivisors, 0, config.rotary_dims / 2);
   for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
     const std::uint64_t keys = std::uint64_t{config.layers[l].kv_heads} * config.head_dim;
     for (const Role role : {Role::kAttentionNorm, Role::kPostAttentionNorm, Role::kFeedForwardNorm,

@@ -64,6 +64,9 @@ RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix,
   RopeConfig rope;
   rope.keys.base = GgufMetadata::shown(key("freq_base"));
   rope.theta = metadata.find_f32(key("freq_base")).value_or(static_cast<float>(default_theta));
+  // Multiplies cos and sin whatever the scaling, as in llama.cpp.
+  rope.keys.attention_factor = GgufMetadata::shown(key("scaling.attn_factor"));
+  rope.attention_factor = metadata.find_f32(key("scaling.attn_factor")).value_or(1.0f);
   const auto factor = metadata.find_f32(key("scaling.factor"));
   const auto old_linear = metadata.find_f32(key("scale_linear"));
   const std::string type = metadata.find_string(key("scaling.type")).value_or(factor || old_linear ? "linear" : "none");
@@ -77,9 +80,7 @@ RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix,
     const auto original = metadata.find_u32(key("scaling.original_context_length"));
     rope.keys.original_context = GgufMetadata::shown(key("scaling.original_context_length"));
     rope.original_context = original ? *original : metadata.get_u32(fmt::format("{}.context_length", prefix));
-    rope.keys.attention_factor = GgufMetadata::shown(key("scaling.attn_factor"));
-    rope.attention_factor =
-        yarn_magnitude(rope.factor, 1.0) * metadata.find_f32(key("scaling.attn_factor")).value_or(1.0f);
+    rope.attention_factor *= yarn_magnitude(rope.factor, 1.0);
   } else {
     metadata.refuse(key("scaling.type"), fmt::format("is '{}'; known are none, linear and yarn", escaped(type)));
   }
@@ -89,21 +90,17 @@ RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix,
 RopeConfig read_hugging_face_rope(const JsonFields& config, double default_theta, double context_length,
                                   std::string_view part) {
   constexpr std::string_view kBase = "rope_theta";
-  RopeConfig rope;
-  rope.keys.base = config.shown(kBase);
-  rope.theta = config.find_number(kBase).value_or(default_theta);
   // Where a file has both, transformers 5 takes the older one.
   auto fields = config.find_object("rope_scaling");
   if (!fields) {
     fields = config.find_object("rope_parameters");
     if (auto nested = fields && !part.empty() ? fields->find_object(part) : std::nullopt) fields = std::move(nested);
   }
-  if (!fields) return rope;
-  if (const auto base = fields->find_number(kBase)) {
-    rope.keys.base = fields->shown(kBase);
-    rope.theta = *base;
-  }
-  read_scaling(*fields, context_length, rope);
+  RopeConfig rope;
+  const auto inner = fields ? fields->find_number(kBase) : std::nullopt;
+  rope.keys.base = inner ? fields->shown(kBase) : config.shown(kBase);
+  rope.theta = inner ? *inner : config.number_or(kBase, default_theta);
+  if (fields) read_scaling(*fields, context_length, rope);
   return rope;
 }
 

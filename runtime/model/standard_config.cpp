@@ -129,6 +129,10 @@ ModelConfig read_standard_gguf(const ModelFile& file, std::string_view prefix) {
     bad_file(file.path().string(), "tensor 'token_embd.weight' has {} rows", embedding->rows());
   }
   config.vocabulary = static_cast<std::uint32_t>(embedding->rows());
+  if (const auto stated = metadata.find_u32(key("vocab_size")); stated && *stated != config.vocabulary) {
+    metadata.refuse(key("vocab_size"),
+                    fmt::format("is {}, but tensor 'token_embd.weight' has {} rows", *stated, config.vocabulary));
+  }
   derive(config);
   return config;
 }
@@ -145,8 +149,8 @@ ModelConfig read_standard_hugging_face(const JsonFields& json, const HuggingFace
   config.vocabulary = json.get_u32("vocab_size");
   config.query_heads = json.get_u32("num_attention_heads");
   if (config.query_heads == 0) json.refuse("num_attention_heads", "is 0");
-  config.context_length = json.find_u32("max_position_embeddings").value_or(defaults.context_length);
-  config.norm_epsilon = json.find_f32("rms_norm_eps").value_or(defaults.norm_epsilon);
+  config.context_length = json.u32_or("max_position_embeddings", defaults.context_length);
+  config.norm_epsilon = json.f32_or("rms_norm_eps", defaults.norm_epsilon);
   config.head_dim = json.find_u32("head_dim")
                         .value_or(defaults.head_dim != 0 ? defaults.head_dim : config.hidden / config.query_heads);
   const double partial = json.find_number("partial_rotary_factor").value_or(1.0);

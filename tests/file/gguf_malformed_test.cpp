@@ -214,9 +214,9 @@ Cases tensor_cases() {
   add("quantised bytes wrap", with_tensor({.dimensions = {kHuge - 31, 1}, .type = 8}), "more elements than 64 bits");
   add("exabytes", with_tensor({.dimensions = {std::uint64_t{1} << 60}, .type = 2}), "the file is truncated or damaged");
   add("row not whole q8_0 blocks", with_tensor({.dimensions = {33}, .type = 8}),
-      "rows of 33 elements are not whole q8_0 blocks of 32");
+      "rows of 33 elements are not whole Q8_0 blocks of 32");
   add("row not whole k blocks", with_tensor({.dimensions = {128, 2}, .type = 12}),
-      "rows of 128 elements are not whole q4_k blocks of 256");
+      "rows of 128 elements are not whole Q4_K blocks of 256");
   add("row of one q4_0", with_tensor({.dimensions = {1}, .type = 2}), "rows of 1 elements");
   add("type removed 4", with_tensor({.type = 4}), "type 4, which was removed");
   add("type removed 5", with_tensor({.type = 5}), "type 5, which was removed");
@@ -251,6 +251,16 @@ Cases tensor_cases() {
           .tensor({.name = "b", .dimensions = {16}, .data = std::string(64, '\0'), .offset = 0})
           .build(),
       "tensor 'a': its data at offset 32 overlaps tensor 'b'");
+  // Of types that are not read: what is left out is still checked.
+  add("left out, past the end", with_tensor({.name = "vendor.x", .type = 26, .offset = std::uint64_t{1} << 40}),
+      "tensor 'vendor.x': 16 bytes at offset 1099511627776 of the data");
+  add("left out, on another", B().tensor({.name = "a"}).tensor({.name = "vendor.x", .type = 26, .offset = 0}).build(),
+      "tensor 'vendor.x': its data at offset 0 overlaps tensor 'a'");
+  add("left out, elements wrap",
+      with_tensor({.name = "vendor.x", .dimensions = {std::uint64_t{1} << 62, std::uint64_t{1} << 62}, .type = 26}),
+      "tensor 'vendor.x': shape");
+  add("left out, row not whole blocks", with_tensor({.name = "vendor.x", .dimensions = {33}, .type = 20}),
+      "tensor 'vendor.x': rows of 33 elements are not whole IQ4_NL blocks of 32");
   add("no data", B().tensor({}).header(), "which has 0 bytes");
   add("data one byte short",
       changed([](B& b) { b.pad_end = false, b.tensor({.data = std::string(15, '\0')}); }).build(),

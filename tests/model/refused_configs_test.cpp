@@ -30,6 +30,7 @@ constexpr Refused kRefused[] = {
     {"llama-gqa-9-3", R"({"rms_norm_eps": -1e-5})", "config.json: 'rms_norm_eps' is -1e-05, expected 0 to 1"},
     {"llama-gqa-9-3", R"({"vocab_size": 524289})", "'vocab_size' is 524289, expected 1 to 524288"},
     {"llama-gqa-9-3", R"({"rms_norm_eps": 1e308})", "'rms_norm_eps' is 1e+308, expected a finite 32-bit float"},
+    {"llama-gqa-9-3", R"({"hidden_act": "gelu"})", "'hidden_act' is 'gelu'"},
     {"llama-gqa-9-3", R"({"hidden_size": 0})", "'hidden_size' is 0"},
     {"llama-gqa-9-3", R"({"intermediate_size": 0})", "'intermediate_size' is 0"},
     {"llama-gqa-9-3", R"({"num_key_value_heads": 2})", "'num_key_value_heads' is 2 in layer 0, expected a divisor of"},
@@ -76,8 +77,13 @@ constexpr Refused kRefused[] = {
      "rope_scaling 'original_max_position_embeddings' is 0"},
     {"llama-yarn", R"({"rope_theta": 1})", "'rope_theta' is 1, expected a number above 1"},
     {"mistral-window", R"({"sliding_window": -1})", "'sliding_window'"},
+    {"qwen2-mha-tied", R"({"layer_types": ["full_attention"]})", "'layer_types' does not name every layer"},
+    {"qwen2-mha-tied", R"({"layer_types": ["full_attention", "bogus"]})", "'layer_types' names an unknown type"},
+    {"qwen2-mha-tied", R"({"layer_types": "full_attention"})", "'layer_types' is not a list"},
     {"qwen2-window", R"({"use_sliding_window": "true"})", "'use_sliding_window'"},
     {"gemma3-layer-types", R"({"final_logit_softcapping": -1})", "'final_logit_softcapping' is -1"},
+    {"gemma3-pattern-6", R"({"use_bidirectional_attention": true})", "'use_bidirectional_attention' is true"},
+    {"gemma3-pattern-6", R"({"sliding_window_pattern": 0})", "'sliding_window_pattern' is 0"},
     {"gemma3-pattern-6", R"({"rope_local_base_freq": 0})", "'rope_local_base_freq' is 0"},
     {"gemma3-layer-types", R"({"rope_parameters": {"sliding_attention": {"rope_theta": -1}}})",
      "rope_parameters sliding_attention 'rope_theta' is -1"},
@@ -110,6 +116,32 @@ TEST_F(RefusedConfigs, EveryFieldIsNamed) {
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kBadModel);
       EXPECT_NE(std::string_view(error.what()).find(says), std::string_view::npos) << error.what();
+    }
+  }
+}
+
+// transformers takes null for no value of these, not for its default, and fails.
+TEST_F(RefusedConfigs, NullIsNoDefault) {
+  const std::pair<const char*, std::vector<std::string>> fields[] = {
+      {"llama-bf16", {"hidden_act", "rms_norm_eps", "rope_theta", "max_position_embeddings"}},
+      {"qwen2-gqa-6-2", {"hidden_act"}},
+      {"gemma3-pattern-6",
+       {"hidden_activation", "query_pre_attn_scalar", "rope_local_base_freq", "sliding_window_pattern"}},
+  };
+  for (const auto& [base, keys] : fields) {
+    for (const std::string& key : keys) {
+      const fs::path directory = patched(base, "{}");
+      std::ifstream in(directory / "config.json");
+      Json config = Json::parse(in);
+      config[key] = nullptr;
+      folder_.write("config.json", config.dump());
+      try {
+        read_outline(ModelFile::open(directory));
+        ADD_FAILURE() << key << " may be null";
+      } catch (const Error& error) {
+        EXPECT_NE(std::string_view(error.what()).find("config.json: '" + key + "' is null"), std::string_view::npos)
+            << error.what();
+      }
     }
   }
 }

@@ -2,6 +2,8 @@
 // the field.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "runtime/core/error.h"
 #include "runtime/file/model_file.h"
 #include "runtime/model/model.h"
@@ -101,6 +103,38 @@ TEST_F(RefusedModels, WrongShapesAreNamedWithBothShapes) {
   refuse(shaped("output_norm.weight", {65}), {"output_norm.weight", "65"});
   refuse(shaped("token_embd.weight", {32, 40}), {"token_embd.weight"});
   refuse(shaped("blk.0.attn_norm.weight", {64, 2}), {"blk.0.attn_norm.weight"});
+  refuse(shaped("blk.0.ffn_up.weight", {64, 2, 48}), {"blk.0.ffn_up.weight", "[48, 2, 64]", "[96, 64]"});
+  const TinyModel padded = shaped("blk.0.ffn_up.weight", {64, 96, 1});
+  EXPECT_NO_THROW(read_outline(ModelFile::open(folder_.write("model.gguf", padded.build()))));
+}
+
+TEST_F(RefusedModels, AStatedVocabularyIsTheEmbeddings) {
+  TinyModel model;
+  for (const std::uint32_t stated : {1u, 39u, 41u}) {
+    model.more_keys = [=](GgufBuilder& b) { b.u32("llama.vocab_size", stated); };
+    refuse(model, {fmt::format("key 'llama.vocab_size' is {}, but tensor 'token_embd.weight' has 40 rows", stated)});
+  }
+  model.more_keys = [](GgufBuilder& b) { b.array<std::uint32_t>("llama.vocab_size", GgufBuilder::kU32, {40}); };
+  refuse(model, {"key 'llama.vocab_size' is an array"});
+  model.more_keys = [](GgufBuilder& b) { b.u32("llama.vocab_size", 40); };
+  EXPECT_NO_THROW(read_outline(ModelFile::open(folder_.write("model.gguf", model.build()))));
+}
+
+TEST_F(RefusedModels, RotaryMagnitudesCountWithEveryScaling) {
+  TinyModel model;
+  const auto with = [&](const char* scaling, float factor) {
+    model.more_keys = [=](GgufBuilder& b) {
+      b.string("llama.rope.scaling.type", scaling).f32("llama.rope.scaling.factor", 4);
+      b.f32("llama.rope.scaling.attn_factor", factor);
+    };
+  };
+  for (const char* scaling : {"none", "linear", "yarn"}) {
+    with(scaling, NAN);
+    refuse(model, {"key 'llama.rope.scaling.attn_factor' is nan"});
+    with(scaling, 2);
+    const ModelOutline outline = read_outline(ModelFile::open(folder_.write("model.gguf", model.build())));
+    EXPECT_GE(outline.config.rope.attention_factor, 2) << scaling;
+  }
 }
 
 TEST_F(RefusedModels, HeadsMustDivide) {

@@ -76,19 +76,24 @@ ModelConfig read_hugging_face(const ModelFile& file) {
     config.local_rope = read_hugging_face_rope(json, 10000.0, config.context_length, "sliding_attention");
   } else {
     config.local_rope.keys.base = json.shown("rope_local_base_freq");
-    config.local_rope.theta = json.find_number("rope_local_base_freq").value_or(10000.0);
+    config.local_rope.theta = json.number_or("rope_local_base_freq", 10000.0);
   }
   config.final_soft_cap = json.find_f32("final_logit_softcapping").value_or(0.0f);
   // attn_logit_softcapping is a field of Gemma 2's that transformers passes over here.
-  const std::uint32_t window = json.find_u32("sliding_window").value_or(4096);
-  std::vector<bool> slides =
-      periodic(config.layers.size(), json.find_u32("sliding_window_pattern").value_or(kDefaultPattern));
-  if (const auto types = read_layer_types(json, config.layer_count())) slides = *types;
-  set_windows(config, window, slides);
-  const double scalar = json.find_number("query_pre_attn_scalar").value_or(256.0);
+  if (json.find_bool("use_bidirectional_attention").value_or(false)) {
+    json.refuse("use_bidirectional_attention", "is true; only causal attention is supported");
+  }
+  auto slides = read_layer_types(json, config.layer_count());
+  if (!slides) {
+    const std::uint32_t pattern = json.u32_or("sliding_window_pattern", kDefaultPattern);
+    if (pattern == 0) json.refuse("sliding_window_pattern", "is 0, expected at least 1");
+    slides = periodic(config.layers.size(), pattern);
+  }
+  set_windows(config, json.find_u32("sliding_window").value_or(4096), *slides);
+  const double scalar = json.number_or("query_pre_attn_scalar", 256.0);
   if (!(scalar > 0)) json.refuse("query_pre_attn_scalar", "is not positive");
   config.attention_scale = static_cast<float>(1.0 / std::sqrt(scalar));
-  const std::string activation = json.find_string("hidden_activation").value_or("gelu_pytorch_tanh");
+  const std::string activation = json.string_or("hidden_activation", "gelu_pytorch_tanh");
   if (activation != "gelu_pytorch_tanh") {
     json.refuse("hidden_activation", fmt::format("is '{}'; only gelu_pytorch_tanh is supported", escaped(activation)));
   }

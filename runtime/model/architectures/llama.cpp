@@ -29,7 +29,7 @@ ModelConfig read_hugging_face(const ModelFile& file) {
   ModelConfig config = read_standard_hugging_face(json, {.norm_epsilon = 1e-6f, .kv_heads = mistral ? 8u : 0u});
   config.rope = read_hugging_face_rope(json, 10000.0, config.context_length);
   config.file_rope_layout = RopeLayout::kHalfSplit;
-  const std::string activation = json.find_string("hidden_act").value_or("silu");
+  const std::string activation = json.string_or("hidden_act", "silu");
   if (activation != "silu" && activation != "swish")
     json.refuse("hidden_act", fmt::format("is '{}'; only silu is supported", escaped(activation)));
   if (mistral) {

@@ -24,14 +24,14 @@ ModelConfig read_hugging_face(const ModelFile& file) {
       read_standard_hugging_face(json, {.norm_epsilon = 1e-6f, .kv_heads = 32, .context_length = 32768});
   config.rope = read_hugging_face_rope(json, 10000.0, config.context_length);
   config.file_rope_layout = RopeLayout::kHalfSplit;
-  const std::string activation = json.find_string("hidden_act").value_or("silu");
+  const std::string activation = json.string_or("hidden_act", "silu");
   if (activation != "silu" && activation != "swish")
     json.refuse("hidden_act", fmt::format("is '{}'; only silu is supported", escaped(activation)));
+  const auto slides = read_layer_types(json, config.layer_count());  // checked also where no layer slides
   if (!json.find_bool("use_sliding_window").value_or(false)) return config;
   // An absent window is transformers' default, null is none.
   const std::uint32_t window = json.find_u32("sliding_window").value_or(json.contains("sliding_window") ? 0 : 4096);
   const std::uint32_t full_layers = json.find_u32("max_window_layers").value_or(28);
-  const auto slides = read_layer_types(json, config.layer_count());
   for (std::uint32_t l = 0; l < config.layer_count(); ++l) {
     if (slides ? (*slides)[l] : l >= full_layers) config.layers[l].window = window;
   }

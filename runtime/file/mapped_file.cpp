@@ -26,6 +26,10 @@ ErrorCode code_of(int error) {
   throw_error(code_of(error), "cannot open '{}': {}", escaped(path.string(), kShownPathBytes), std::strerror(error));
 }
 
+[[noreturn]] void refuse_special_file(const std::filesystem::path& path) {
+  bad_file(path.string(), "is a device, pipe or socket where a regular file was expected");
+}
+
 // Closes the descriptor on every way out; the mapping does not need it.
 struct Descriptor {
   int value;
@@ -39,12 +43,13 @@ struct Descriptor {
 MappedFile MappedFile::open(const std::filesystem::path& path) {
   // Without O_NONBLOCK a named pipe would block here for ever.
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  // What sockets answer, and devices that nothing stands behind.
+  if (file.value < 0 && (errno == ENXIO || errno == ENODEV)) refuse_special_file(path);
   if (file.value < 0) fail_to_open(path, errno);
   struct stat status = {};
   if (::fstat(file.value, &status) != 0) fail_to_open(path, errno);
   if (S_ISDIR(status.st_mode)) bad_file(path.string(), "is a directory where a file was expected");
-  if (!S_ISREG(status.st_mode))
-    bad_file(path.string(), "is a device, pipe or socket where a regular file was expected");
+  if (!S_ISREG(status.st_mode)) refuse_special_file(path);
 
   const auto size_bytes = static_cast<std::size_t>(status.st_size);
   if (size_bytes == 0) return MappedFile(path, {});  // an empty mapping is an error to the system

@@ -2,7 +2,9 @@
 #include "runtime/file/mapped_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -58,6 +60,15 @@ TEST(MappedFile, OnlyRegularFilesAreMapped) {
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   expect_bad_model("pipe", "is a device, pipe or socket",
                    [&] { MappedFile::open(pipe); });  // and does not wait for a writer
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string socket_path = (folder.path() / "socket").string();
+  ASSERT_LT(socket_path.size(), sizeof address.sun_path);
+  socket_path.copy(address.sun_path, socket_path.size());
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  expect_bad_model("socket", "is a device, pipe or socket", [&] { MappedFile::open(socket_path); });
+  ::close(socket);
   expect_bad_model("/dev/zero", "is a device", [] { MappedFile::open("/dev/zero"); });
   expect_error(ErrorCode::kFailed, "none", "No such file", [&] { MappedFile::open(folder.path() / "none"); });
   fs::create_symlink("loop", folder.path() / "loop");

@@ -1,0 +1,14 @@
+// Weights that are no numbers. Loading does not look for them, which would cost time with every model; what computes
+// something that is no number does, to tell a damaged file from an overflow.
+#pragma once
+
+#include "runtime/core/progress.h"
+#include "runtime/file/model_file.h"
+
+namespace regroup {
+
+// Reads every weight that the model of `file` computes with. Throws kBadModel naming the file, the tensor and the place
+// of the first that is infinite or not a number; kInterrupted.
+void check_finite_weights(const ModelFile& file, const CancelFlag* cancel = nullptr);
+
+}  // namespace regroup

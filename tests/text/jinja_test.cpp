@@ -110,10 +110,25 @@ TEST(Jinja, StopsTemplatesThatDoHarm) {
       "{{ 1.5 | round(999999999999) }}{{ 1 // 0 }}",
       "{{ ''.join(['x' * 1000000] * 1000) }}",
       "{{ 'abc'[::0] }}",
+      "{% set x = 'a' * 500000 %}{{ x.replace('a' * 250000 + 'b', '') }}",
+      "{% set x = 'a' * 500000 %}{{ (x + 'b').find('a' * 400000 + 'b') }}",
+      "{% set x = 'a' * 500000 %}{{ 'a' * 250000 + 'b' in x }}",
+      "{{ ('a\n' * 10000) | indent(100000) }}",
   };
   for (const std::string& source : harmful) {  // one that does not end is ended by the time that a suite has
     EXPECT_THROW(render(source), TemplateError) << source.substr(0, 100);
   }
+}
+
+// Scopes are given up with their loops, but for those that a macro was made in.
+TEST(Jinja, MacrosOutliveTheLoopThatTheyWereMadeIn) {
+  EXPECT_EQ(render("{% set ns = namespace(f=[]) %}"
+                   "{% for i in range(3) %}{% for j in range(2) %}"
+                   "{% macro m(x) %}[{{ i }}{{ j }}{{ x }}]{% endmacro %}{% set ns.f = ns.f + [m] %}"
+                   "{% endfor %}{% endfor %}"
+                   "{% for i in range(5) %}{% for j in range(5) %}{% endfor %}{% endfor %}"
+                   "{% for f in ns.f %}{{ f('!') }}{% endfor %}"),
+            "[00!][01!][10!][11!][20!][21!]");
 }
 
 TEST(Jinja, ReachesNothingOfTheHost) {

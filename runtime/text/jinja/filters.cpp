@@ -170,8 +170,7 @@ Value unique(Interpreter& interpreter, const Value& input, const Arguments& argu
   for (const Value& item : interpreter.items_of(input)) {
     const Value key = sorting_key(by_attribute(item, argument(arguments, 1, "attribute")),
                                   argument(arguments, 0, "case_sensitive").truth());
-    interpreter.spend_steps(keys.size() / 4);
-    if (contains(keys, key)) continue;
+    if (contains(interpreter, keys, key)) continue;
     keys.push_back(key);
     out.push_back(item);
   }

@@ -11,6 +11,9 @@ namespace {
 
 using Kind = Node::Kind;
 
+// What the variable "loop" costs, which is made anew for every item.
+constexpr std::size_t kLoopSteps = 8;
+
 // Setting a namespace inside itself would make a ring.
 bool has_namespace(const Value& value, int depth = 0) {
   if (depth > 16) return true;
@@ -117,13 +120,24 @@ Scope& Interpreter::new_scope(Scope* parent) {
   return scope;
 }
 
+Interpreter::InnerScope::InnerScope(Interpreter& interpreter, Scope& parent)
+    : interpreter_(interpreter),
+      scopes_before_(interpreter.scopes_.size()),
+      macros_before_(interpreter.macros_),
+      scope_(interpreter.new_scope(&parent)) {}
+
+Interpreter::InnerScope::~InnerScope() {
+  if (interpreter_.macros_ != macros_before_) return;
+  while (interpreter_.scopes_.size() > scopes_before_) interpreter_.scopes_.pop_back();
+}
+
 void Interpreter::write(std::string& out, std::string_view text) {
   spend_bytes(text.size());
   out += text;
 }
 
 std::string Interpreter::render(const Node& root, const Dict& context) {
-  steps_ = bytes_ = 0;
+  steps_ = bytes_ = macros_ = 0;
   scopes_.clear();
   Scope& globals = new_scope(nullptr);
   for (const auto& [name, value] : context.items()) globals.set(name.string(), value);
@@ -191,17 +205,18 @@ Interpreter::Flow Interpreter::run_for(const Node& node, Scope& scope, std::stri
   if (node.children[1] != nullptr) {
     List kept;
     for (const Value& item : items) {
-      Scope& inner = new_scope(&scope);
-      assign(node.names, item, inner);
-      if (evaluate(*node.children[1], inner).truth()) kept.push_back(item);
+      const InnerScope inner(*this, scope);
+      assign(node.names, item, inner.scope_);
+      if (evaluate(*node.children[1], inner.scope_).truth()) kept.push_back(item);
     }
     items = std::move(kept);
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
-    Scope& inner = new_scope(&scope);
-    inner.set("loop", loop_variable(items, i));
-    assign(node.names, items[i], inner);
-    if (run(*node.children[2], inner, out) == Flow::kBreak) break;
+    spend_steps(kLoopSteps);
+    const InnerScope inner(*this, scope);
+    inner.scope_.set("loop", loop_variable(items, i));
+    assign(node.names, items[i], inner.scope_);
+    if (run(*node.children[2], inner.scope_, out) == Flow::kBreak) break;
   }
   if (items.empty() && node.children[3] != nullptr) return run(*node.children[3], scope, out);
   return Flow::kNormal;
@@ -228,14 +243,17 @@ void Interpreter::run_set(const Node& node, Scope& scope) {
   const Value* target = scope.find(node.names[0]);
   if (target == nullptr) throw TemplateError("'" + node.names[0] + "' is undefined");
   if (has_namespace(value)) throw TemplateError("a namespace() cannot be put into a namespace()");
+  spend_steps(steps_to_set(target->name_space()));
   target->name_space().set(node.text, value);
 }
 
 // `node` has the parameters; the macro sees the variables of the place that defines it.
 Value Interpreter::macro(const Node& node, const Node& body, Scope& scope) {
+  ++macros_;
   return Function([&node, &body, &scope](Interpreter& interpreter, const Arguments& given) -> Value {
     const Depth depth(interpreter);
-    Scope& inner = interpreter.new_scope(&scope);
+    const InnerScope own(interpreter, scope);
+    Scope& inner = own.scope_;
     if (given.positional.size() > node.named.size()) {
       throw TemplateError("macro '" + node.text + "' takes " + std::to_string(node.named.size()) + " arguments");
     }
@@ -263,7 +281,7 @@ Value Interpreter::macro(const Node& node, const Node& body, Scope& scope) {
 
 Value Interpreter::capture(const Node& body, Scope& scope) {
   std::string out;
-  run(body, new_scope(&scope), out);
+  run(body, InnerScope(*this, scope).scope_, out);
   return out;
 }
 
@@ -303,6 +321,7 @@ Value Interpreter::evaluate(const Node& node, Scope& scope) {
       Dict dict;
       for (std::size_t i = 0; i + 1 < node.children.size(); i += 2) {
         const Value key = child(i);
+        spend_steps(steps_to_set(dict));
         dict.set(key, child(i + 1));
       }
       return dict;
@@ -368,7 +387,7 @@ bool Interpreter::compare_chain(const Node& node, Scope& scope) {
     if (name == "==" || name == "!=") {
       holds = (left == right) == (name == "==");
     } else if (name == "in" || name == "not in") {
-      holds = contains(right, left) == (name == "in");
+      holds = contains(*this, right, left) == (name == "in");
     } else {
       const int order = compare(left, right);
       holds = name == "<" ? order < 0 : (name == "<=" ? order <= 0 : (name == ">" ? order > 0 : order >= 0));

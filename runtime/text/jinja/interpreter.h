@@ -14,9 +14,9 @@
 namespace regroup::jinja {
 
 struct Limits {
-  std::size_t steps = 2'000'000;              // nodes visited, items walked
-  std::size_t bytes = std::size_t{64} << 20;  // of all strings made on the way, the output included
-  int depth = 400;                            // nodes and macro calls inside each other
+  std::size_t steps = 2'000'000;             // nodes visited, items walked
+  std::size_t bytes = std::size_t{4} << 20;  // of all strings made on the way, the output included
+  int depth = 400;                           // nodes and macro calls inside each other
   std::int64_t range_items = 100'000;
 };
 
@@ -54,6 +54,17 @@ class Interpreter {
     Interpreter& interpreter_;
   };
 
+  // A scope that is given up when this object goes, unless a macro was made meanwhile, which may need it.
+  struct InnerScope {
+    InnerScope(Interpreter& interpreter, Scope& parent);
+    ~InnerScope();
+    InnerScope(const InnerScope&) = delete;
+    InnerScope& operator=(const InnerScope&) = delete;
+    Interpreter& interpreter_;
+    std::size_t scopes_before_, macros_before_;
+    Scope& scope_;
+  };
+
   Scope& new_scope(Scope* parent);
   void write(std::string& out, std::string_view text);
 
@@ -73,7 +84,8 @@ class Interpreter {
   Limits limits_;
   std::size_t steps_ = 0, bytes_ = 0;
   int depth_ = 0;
-  std::deque<Scope> scopes_;  // all of a rendering: macros may outlive the scope that they were made in
+  std::size_t macros_ = 0;    // made so far
+  std::deque<Scope> scopes_;  // those inside each other, and older ones that a macro was made in and may outlive
 };
 
 }  // namespace regroup::jinja

@@ -41,6 +41,7 @@ Value split_right(Interpreter& interpreter, Text text, const Arguments& argument
   std::int64_t left = optional_count(arguments, 1, "maxsplit");
   if (left < 0 || !separator) return split_text(interpreter, text, separator, left);
   if (separator->empty()) throw TemplateError("rsplit(): an empty separator");
+  spend_search(interpreter, text, *separator);
   List parts;
   std::size_t end = text.size();
   for (; left > 0; --left) {
@@ -78,20 +79,25 @@ Value join(Interpreter& interpreter, Text text, const Arguments& arguments) {
   return out;
 }
 
-Value find(Interpreter&, Text text, const Arguments& arguments) {
-  const std::size_t found = text.find(argument(arguments, 0, "sub").string());
+Value find(Interpreter& interpreter, Text text, const Arguments& arguments) {
+  const Value part = argument(arguments, 0, "sub");
+  spend_search(interpreter, text, part.string());
+  const std::size_t found = text.find(part.string());
   if (found == std::string::npos) return std::int64_t{-1};
   return Value::size(character_count(std::string_view(text).substr(0, found)));
 }
 
-Value find_last(Interpreter&, Text text, const Arguments& arguments) {
-  const std::size_t found = text.rfind(argument(arguments, 0, "sub").string());
+Value find_last(Interpreter& interpreter, Text text, const Arguments& arguments) {
+  const Value part = argument(arguments, 0, "sub");
+  spend_search(interpreter, text, part.string());
+  const std::size_t found = text.rfind(part.string());
   if (found == std::string::npos) return std::int64_t{-1};
   return Value::size(character_count(std::string_view(text).substr(0, found)));
 }
 
-Value count(Interpreter&, Text text, const Arguments& arguments) {
+Value count(Interpreter& interpreter, Text text, const Arguments& arguments) {
   const std::string part = argument(arguments, 0, "sub").string();
+  spend_search(interpreter, text, part);
   if (part.empty()) return Value::size(character_count(text) + 1);
   std::int64_t found = 0;
   for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++found;

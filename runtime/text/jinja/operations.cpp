@@ -5,6 +5,8 @@
 #include <ctime>
 #include <limits>
 
+#include "runtime/text/jinja/text_functions.h"
+
 namespace regroup::jinja {
 namespace {
 
@@ -138,12 +140,16 @@ Value make_range(Interpreter& interpreter, const Arguments& arguments) {
   return list;
 }
 
-Dict make_dict(const Arguments& arguments) {
+Dict make_dict(Interpreter& interpreter, const Arguments& arguments) {
   Dict dict;
+  const auto set = [&](const Value& key, const Value& value) {
+    interpreter.spend_steps(1 + steps_to_set(dict));
+    dict.set(key, value);
+  };
   for (const Value& given : arguments.positional) {
-    for (const auto& [key, value] : given.dict().items()) dict.set(key, value);
+    for (const auto& [key, value] : given.dict().items()) set(key, value);
   }
-  for (const auto& [name, value] : arguments.named) dict.set(name, value);
+  for (const auto& [name, value] : arguments.named) set(name, value);
   return dict;
 }
 
@@ -199,13 +205,15 @@ Value negative(const Value& value) {
   return -value.integer();
 }
 
-bool contains(const Value& container, const Value& item) {
+bool contains(Interpreter& interpreter, const Value& container, const Value& item) {
   if (container.is_undefined()) return false;
   if (container.is_string()) {
     if (!item.is_string()) unsupported("in", item, container);
+    spend_search(interpreter, container.string(), item.string());
     return container.string().find(item.string()) != std::string::npos;
   }
   if (container.is_dict()) return container.dict().find(item) != nullptr;
+  interpreter.spend_steps(container.list().size() / 4);
   for (const Value& other : container.list()) {
     if (other == item) return true;
   }
@@ -247,14 +255,16 @@ Value subscript(const Value& object, const Value& index) {
 Value global_function(std::string_view name) {
   if (name == "range") return Function(make_range);
   if (name == "namespace") {
-    return Function([](Interpreter&, const Arguments& arguments) -> Value {
-      Dict dict = make_dict(arguments);
+    return Function([](Interpreter& interpreter, const Arguments& arguments) -> Value {
+      Dict dict = make_dict(interpreter, arguments);
       dict.is_namespace = true;
       return dict;
     });
   }
   if (name == "dict")
-    return Function([](Interpreter&, const Arguments& arguments) -> Value { return make_dict(arguments); });
+    return Function([](Interpreter& interpreter, const Arguments& arguments) -> Value {
+      return make_dict(interpreter, arguments);
+    });
   if (name == "raise_exception") {
     return Function([](Interpreter&, const Arguments& arguments) -> Value {
       throw TemplateError(argument(arguments, 0, "message").text(), true);

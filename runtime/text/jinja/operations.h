@@ -13,7 +13,12 @@ namespace regroup::jinja {
 
 Value binary(Interpreter& interpreter, std::string_view name, const Value& left, const Value& right);
 Value negative(const Value& value);
-bool contains(const Value& container, const Value& item);
+bool contains(Interpreter& interpreter, const Value& container, const Value& item);
+
+// What it costs to put an entry into `dict`, which is searched from its beginning.
+inline std::size_t steps_to_set(const Dict& dict) {
+  return dict.items().size() / 8;
+}
 
 // object.name: a method, else the entry. object[index]: the entry, else a method. Undefined when there is neither.
 Value attribute(const Value& object, const std::string& name);

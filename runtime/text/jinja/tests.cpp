@@ -4,7 +4,7 @@
 
 namespace regroup::jinja {
 
-bool test(Interpreter&, const std::string& name, const Value& input, const Arguments& arguments) {
+bool test(Interpreter& interpreter, const std::string& name, const Value& input, const Arguments& arguments) {
   const auto other = [&] {
     if (arguments.positional.empty()) throw TemplateError("the test '" + name + "' needs a value");
     return arguments.positional[0];
@@ -38,7 +38,7 @@ bool test(Interpreter&, const std::string& name, const Value& input, const Argum
   if (name == "le" || name == "<=") return compare(input, other()) <= 0;
   if (name == "gt" || name == "greaterthan" || name == ">") return compare(input, other()) > 0;
   if (name == "ge" || name == ">=") return compare(input, other()) >= 0;
-  if (name == "in") return contains(other(), input);
+  if (name == "in") return contains(interpreter, other(), input);
   if (name == "sameas") {
     const Value value = other();
     return input.type_name() == value.type_name() && input == value;

@@ -75,6 +75,12 @@ std::string strip_text(std::string_view text, const std::optional<std::string>& 
   return std::string(text);
 }
 
+void spend_search(Interpreter& interpreter, std::string_view text, std::string_view part) {
+  constexpr std::size_t kComparedPerStep = 4096;
+  if (part.size() <= text.size())
+    interpreter.spend_steps((text.size() - part.size() + 1) * part.size() / kComparedPerStep);
+}
+
 Value split_text(Interpreter& interpreter, const std::string& text, const std::optional<std::string>& separator,
                  std::int64_t most) {
   if (separator && separator->empty()) throw TemplateError("split(): an empty separator");
@@ -85,6 +91,7 @@ Value split_text(Interpreter& interpreter, const std::string& text, const std::o
   };
   std::string_view rest = text;
   if (separator) {
+    spend_search(interpreter, text, *separator);
     for (std::int64_t cuts = 0; most < 0 || cuts < most; ++cuts) {
       const std::size_t found = rest.find(*separator);
       if (found == std::string_view::npos) break;
@@ -111,6 +118,7 @@ Value split_text(Interpreter& interpreter, const std::string& text, const std::o
 
 Value replace_text(Interpreter& interpreter, const std::string& text, const std::string& old_part,
                    const std::string& new_part, std::int64_t most) {
+  spend_search(interpreter, text, old_part);
   std::string out;
   std::size_t at = 0;
   for (std::int64_t done = 0; most < 0 || done < most; ++done) {

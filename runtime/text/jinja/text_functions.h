@@ -12,6 +12,9 @@ namespace regroup::jinja {
 
 std::size_t character_count(std::string_view text);
 
+// What it costs to look for `part` in `text`: when both are long and repeat themselves, every place is compared far.
+void spend_search(Interpreter& interpreter, std::string_view text, std::string_view part);
+
 // Without the characters `characters` (white space when there are none) at its ends.
 std::string strip_text(std::string_view text, const std::optional<std::string>& characters, bool left, bool right);
 

@@ -10,6 +10,7 @@
 #include "runtime/file/bad_file.h"
 #include "runtime/file/ceilings.h"
 #include "runtime/file/chat_template.h"
+#include "runtime/file/generation_ids.h"
 #include "runtime/file/safetensors_reader.h"
 #include "runtime/file/unused_tensor.h"
 
@@ -201,7 +202,10 @@ void HuggingFaceReader::read_shard(const std::string& file_name, const std::map<
 void HuggingFaceReader::read_tokenizer() {
   model_.tokenizer_json_ = read_text("tokenizer.json", kMaxSideFileBytes);
   model_.tokenizer_config_json_ = read_text("tokenizer_config.json", kMaxSideFileBytes);
-  model_.generation_config_json_ = read_text("generation_config.json", kMaxConfigBytes);
+  constexpr const char* kGeneration = "generation_config.json";
+  model_.generation_config_json_ =
+      with_end_ids(read_text(kGeneration, kMaxConfigBytes), (model_.path_ / kGeneration).string(), model_.config_,
+                   (model_.path_ / "config.json").string());
   const std::string pieces = read_text("tokenizer.model", kMaxSideFileBytes);
   const auto bytes = std::as_bytes(std::span(pieces));
   model_.sentencepiece_model_.assign(bytes.begin(), bytes.end());

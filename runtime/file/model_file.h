@@ -51,7 +51,8 @@ class ModelFile {
   const GgufMetadata& metadata() const { return metadata_; }
   // config.json (null for GGUF).
   const nlohmann::json& config() const { return config_; }
-  // Raw text of tokenizer.json / tokenizer_config.json / generation_config.json, or empty (Hugging Face only).
+  // Raw text of tokenizer.json / tokenizer_config.json / generation_config.json, or empty (Hugging Face only). The last
+  // has config.json's eos_token_id where the file gives none.
   const std::string& tokenizer_json() const { return tokenizer_json_; }
   const std::string& tokenizer_config_json() const { return tokenizer_config_json_; }
   const std::string& generation_config_json() const { return generation_config_json_; }

@@ -161,6 +161,36 @@ TEST_F(HuggingFace, WrongConfigsAreRefused) {
   refuse("config.json", "is a directory where a file was expected");
 }
 
+// As transformers does: generation_config.json decides, config.json where that one says nothing.
+TEST_F(HuggingFace, EndIdsComeFromEitherConfig) {
+  folder_.write("model.safetensors", safetensors_of({{"a", 1}}));
+  const auto ends = [&](const char* config, const char* generation) {
+    folder_.write("config.json", fmt::format(R"({{"vocab_size":100{}}})", config));
+    fs::remove(folder_.path() / "generation_config.json");
+    if (generation != nullptr) folder_.write("generation_config.json", generation);
+    const std::string text = open().generation_config_json();
+    return text.empty() ? "" : nlohmann::json::parse(text).value("eos_token_id", nlohmann::json()).dump();
+  };
+  EXPECT_EQ(ends(R"(,"eos_token_id":99)", nullptr), "[99]");
+  EXPECT_EQ(ends(R"(,"eos_token_id":[2,7],"bos_token_id":[1])", nullptr), "[2,7]");
+  EXPECT_EQ(ends(R"(,"eos_token_id":2)", R"({"eos_token_id":3})"), "3");
+  EXPECT_EQ(ends(R"(,"eos_token_id":2)", R"({"bos_token_id":3})"), "[2]");
+  EXPECT_EQ(ends(R"(,"eos_token_id":2)", R"({"eos_token_id":null})"), "[2]");
+  EXPECT_EQ(ends(R"(,"eos_token_id":-1,"pad_token_id":100)", nullptr), "");
+  EXPECT_EQ(ends(R"(,"eos_token_id":[],"bos_token_id":null)", nullptr), "");
+  for (const char* ids : {"100", "-5", "1e9", "7.5", "\"2\"", "[2,100]", "[\"2\"]", "{}", "true", "[[2]]"}) {
+    for (const char* field : {"bos_token_id", "eos_token_id"}) {
+      SCOPED_TRACE(fmt::format("{}: {}", field, ids));
+      expect_bad_model("/config.json", fmt::format("'{}' has ", field),
+                       [&] { ends(fmt::format(R"(,"{}":{})", field, ids).c_str(), nullptr); });
+      expect_bad_model("/generation_config.json", fmt::format("'{}' has ", field),
+                       [&] { ends("", fmt::format(R"({{"{}":{}}})", field, ids).c_str()); });
+    }
+  }
+  expect_bad_model("/generation_config.json", "is array, expected an object", [&] { ends("", "[]"); });
+  expect_bad_model("/generation_config.json", "bad JSON at line 1", [&] { ends("", "{"); });
+}
+
 TEST_F(HuggingFace, WrongIndexesAreRefused) {
   constexpr std::string_view kIndex = "model.safetensors.index.json";
   write_shards();

@@ -64,9 +64,9 @@ take() {
 picture() { key F12; take 'regroup-2*.png' "$1"; }
 # saved NAME: the run so far, as a trace
 saved() {
-  rm -f trace.json
+  rm -f regroup-2*.json
   key ctrl+s
-  take trace.json "$1"
+  take 'regroup-2*.json' "$1"
 }
 # tokens G: how many tokens the run has, and how many of them were decoded under G, which must be in force
 tokens() {

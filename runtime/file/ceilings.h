@@ -22,9 +22,15 @@ inline constexpr std::uint32_t kMaxGgufDimensions = 4;
 inline constexpr std::uint32_t kMaxSafetensorsDimensions = 8;
 inline constexpr std::uint32_t kMinAlignment = 8, kMaxAlignment = 65536;
 
-inline constexpr std::uint64_t kMaxSafetensorsHeaderBytes = 100'000'000;  // the format's own limit
+// Hugging Face: a safetensors file's header, and the shard index. The format allows headers of 100 MB; kMaxTensors take
+// some 30.
+inline constexpr std::uint64_t kMaxTensorListBytes = std::uint64_t{32} << 20;
+// Hugging Face: config.json and generation_config.json. The longest list modules by name and have some 100 KiB.
+inline constexpr std::uint64_t kMaxModelConfigBytes = std::uint64_t{4} << 20;
+inline constexpr std::uint64_t kMaxModelConfigValues = std::uint64_t{1} << 18;
+// Hugging Face: tokenizer_config.json, which may list all added tokens.
 inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
-// Hugging Face: tokenizer.json, tokenizer.model, the shard index.
+// Hugging Face: tokenizer.json, tokenizer.model.
 inline constexpr std::uint64_t kMaxSideFileBytes = std::uint64_t{256} << 20;
 
 inline constexpr std::uint64_t kMaxVocabulary = std::uint64_t{4} << 20;

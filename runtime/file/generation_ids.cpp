@@ -50,7 +50,7 @@ std::string with_end_ids(std::string generation, std::string_view generation_nam
   json ends = read_ids(config, kEnd, config_name, vocabulary);
   json object = json::object();
   if (!generation.empty()) {
-    object = parse_json_checked(generation, generation_name, kMaxConfigBytes);
+    object = parse_json_checked(generation, generation_name, kMaxModelConfigBytes, kMaxModelConfigValues);
     if (!object.is_object()) bad_file(generation_name, "is {}, expected an object", object.type_name());
     (void)read_ids(object, kBegin, generation_name, vocabulary);
     if (!read_ids(object, kEnd, generation_name, vocabulary).empty()) return generation;

@@ -93,7 +93,8 @@ void HuggingFaceReader::read_config() {
   if (!is_there(path)) {
     bad_file(model_.path_.string(), "the directory has no config.json; {}", describe_contents(model_.path_));
   }
-  model_.config_ = parse_json_checked(read_text("config.json", kMaxConfigBytes), path.string());
+  model_.config_ = parse_json_checked(read_text("config.json", kMaxModelConfigBytes), path.string(),
+                                      kMaxModelConfigBytes, kMaxModelConfigValues);
   if (!model_.config_.is_object()) {
     bad_file(path.string(), "is {}, expected an object", model_.config_.type_name());
   }
@@ -142,7 +143,8 @@ void HuggingFaceReader::read_weights() {
 
 void HuggingFaceReader::read_index(const fs::path& index_path) {
   const std::string file = index_path.string();
-  const json index = parse_json_checked(read_text(kIndex, kMaxSideFileBytes), file, kMaxSideFileBytes, 2 * kMaxTensors);
+  const json index =
+      parse_json_checked(read_text(kIndex, kMaxTensorListBytes), file, kMaxTensorListBytes, 2 * kMaxTensors);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
     bad_file(file, "has no object weight_map");
   }
@@ -204,7 +206,7 @@ void HuggingFaceReader::read_tokenizer() {
   model_.tokenizer_config_json_ = read_text("tokenizer_config.json", kMaxSideFileBytes);
   constexpr const char* kGeneration = "generation_config.json";
   model_.generation_config_json_ =
-      with_end_ids(read_text(kGeneration, kMaxConfigBytes), (model_.path_ / kGeneration).string(), model_.config_,
+      with_end_ids(read_text(kGeneration, kMaxModelConfigBytes), (model_.path_ / kGeneration).string(), model_.config_,
                    (model_.path_ / "config.json").string());
   const std::string pieces = read_text("tokenizer.model", kMaxSideFileBytes);
   const auto bytes = std::as_bytes(std::span(pieces));

@@ -34,9 +34,9 @@ constexpr std::array kDataTypes = {
     DataType{"I64", 8, true, std::nullopt},
 };
 
-// A matrix takes 8: its object, dtype, shape, two dimensions, data_offsets, two offsets. Experts and __metadata__ take
-// little more.
-constexpr std::size_t kMaxHeaderValues = kMaxTensors * 10;
+// A matrix takes 8: its object, dtype, shape, two dimensions, data_offsets, two offsets. So many have 130000 tensors in
+// one file, and checkpoints with more than that are sharded.
+constexpr std::size_t kMaxHeaderValues = std::size_t{1} << 20;
 
 // One entry of the header, checked by itself.
 struct Entry {
@@ -149,14 +149,14 @@ class HeaderReader {
 
 json read_header(ByteCursor& cursor) {
   const auto header_bytes = cursor.read<std::uint64_t>("header length");
-  if (header_bytes > kMaxSafetensorsHeaderBytes) {
+  if (header_bytes > kMaxTensorListBytes) {
     cursor.fail("header length is {} bytes, at most {} are allowed; is this a safetensors file?", header_bytes,
-                kMaxSafetensorsHeaderBytes);
+                kMaxTensorListBytes);
   }
   const auto bytes = cursor.take(header_bytes, "header");
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!text.starts_with('{')) cursor.fail("header does not begin with '{{'");
-  json header = parse_json_checked(text, cursor.file(), kMaxSafetensorsHeaderBytes, kMaxHeaderValues);
+  json header = parse_json_checked(text, cursor.file(), kMaxTensorListBytes, kMaxHeaderValues);
   if (!header.is_object()) cursor.fail("header is {}, expected an object", header.type_name());
   return header;
 }

@@ -154,8 +154,12 @@ TEST_F(HuggingFace, WrongConfigsAreRefused) {
   }
   folder_.write("config.json", R"({"num_key_value_heads":null,"n_head":4})");
   EXPECT_EQ(open().tensors().size(), 1u);
-  folder_.write("config.json", std::string((16u << 20) + 1, ' '));
-  refuse("config.json", "has 16777217 bytes, at most 16777216 are allowed");
+  folder_.write("config.json", std::string((4u << 20) + 1, ' '));
+  refuse("config.json", "has 4194305 bytes, at most 4194304 are allowed");
+  std::string many = "{\"a\":[";
+  for (int i = 0; i < (1 << 18); ++i) many += "[],";
+  folder_.write("config.json", many + "[]]}");
+  refuse("config.json", "more than 262144 values");
   fs::remove(folder_.path() / "config.json");
   fs::create_directory(folder_.path() / "config.json");
   refuse("config.json", "is a directory where a file was expected");

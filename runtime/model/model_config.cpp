@@ -58,7 +58,7 @@ void check_config(const ModelConfig& config, const std::string& file) {
              keys.head_dim, config.head_dim, kMaxWidth);
   }
   if (!(config.norm_epsilon >= 0 && config.norm_epsilon < 1)) {
-    bad_file(file, "{} is {}, expected 0 to 1", keys.norm_epsilon, config.norm_epsilon);
+    bad_file(file, "{} is {}, expected at least 0 and less than 1", keys.norm_epsilon, config.norm_epsilon);
   }
   if (!(config.final_soft_cap >= 0) || !std::isfinite(config.final_soft_cap)) {
     bad_file(file, "{} is {}, expected a positive number, or 0 for none", keys.final_soft_cap, config.final_soft_cap);

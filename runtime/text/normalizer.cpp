@@ -9,10 +9,11 @@
 namespace regroup {
 namespace {
 
-// A text that grows past this on its way through the normaliser comes from a file made to do so.
-constexpr std::size_t kMaxNormalizedBytes = std::size_t{1} << 30;
+// Real tokenizers have some ten.
+constexpr std::size_t kMaxSteps = 256;
 
-std::string replace_text(std::string_view text, std::string_view pattern, std::string_view content) {
+std::string replace_text(std::string_view text, std::string_view pattern, std::string_view content,
+                         const GrowthLimit& limit) {
   std::string out;
   std::size_t at = 0;
   while (!pattern.empty()) {
@@ -21,22 +22,21 @@ std::string replace_text(std::string_view text, std::string_view pattern, std::s
     out += text.substr(at, found - at);
     out += content;
     at = found + pattern.size();
-    if (out.size() > kMaxNormalizedBytes)
-      throw_error(ErrorCode::kBadModel, "tokenizer: its normaliser makes the text too long");
+    limit.check(out.size());
   }
   out += text.substr(at);
   return out;
 }
 
-std::string replace_matches(std::string_view text, const Regex& regex, std::string_view content) {
+std::string replace_matches(std::string_view text, const Regex& regex, std::string_view content,
+                            const GrowthLimit& limit) {
   std::string out;
   std::size_t at = 0;
   for (const Regex::Match& match : regex.find_all(text)) {
     out += text.substr(at, match.begin - at);
     out += content;
     at = match.end;
-    if (out.size() > kMaxNormalizedBytes)
-      throw_error(ErrorCode::kBadModel, "tokenizer: its normaliser makes the text too long");
+    limit.check(out.size());
   }
   out += text.substr(at);
   return out;
@@ -49,7 +49,7 @@ std::string strip(std::string_view text, bool left, bool right) {
 }
 
 // Hugging Face looks a whole cluster up when it is short, else each of its characters, and takes the shortest entry.
-std::string map_clusters(std::string_view text, const Charsmap& map, const Regex& cluster) {
+std::string map_clusters(std::string_view text, const Charsmap& map, const Regex& cluster, const GrowthLimit& limit) {
   constexpr std::size_t kShortBytes = 6;
   std::string out;
   for (const Regex::Match& match : cluster.find_all(text)) {
@@ -57,6 +57,7 @@ std::string map_clusters(std::string_view text, const Charsmap& map, const Regex
     if (whole.size() < kShortBytes) {
       if (const auto found = map.shortest_prefix(whole, 0)) {
         out += found->text;
+        limit.check(out.size());
         continue;
       }
     }
@@ -64,6 +65,7 @@ std::string map_clusters(std::string_view text, const Charsmap& map, const Regex
       const std::string_view character = whole.substr(at, utf8_step(whole, at).bytes);
       const auto found = map.shortest_prefix(character, 0);
       out += found ? found->text : character;
+      limit.check(out.size());
       at += character.size();
     }
   }
@@ -72,11 +74,13 @@ std::string map_clusters(std::string_view text, const Charsmap& map, const Regex
 
 // SentencePiece: the longest entry of the map at each place, then one space symbol for each space (or for each run of
 // them), one in front of the text, none behind it.
-std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, const NormalizerStep& step) {
+std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, const NormalizerStep& step,
+                                    const GrowthLimit& limit) {
   std::string mapped;
   for (std::size_t at = 0; at < text.size();) {
     if (const auto found = map.longest_prefix(text, at)) {
       mapped += found->text;
+      limit.check(mapped.size());
       at += found->matched_bytes;
     } else {
       const std::size_t size = utf8_step(text, at).bytes;
@@ -109,6 +113,10 @@ std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, 
 }  // namespace
 
 Normalizer::Normalizer(const std::vector<NormalizerStep>& steps) {
+  if (steps.size() > kMaxSteps) {
+    throw_error(ErrorCode::kBadModel, "tokenizer: its normalizer has {} steps, at most {} are supported", steps.size(),
+                kMaxSteps);
+  }
   for (const NormalizerStep& step : steps) {
     Compiled compiled{step, std::nullopt, Charsmap(step.charsmap)};
     compiled.step.charsmap.clear();
@@ -118,21 +126,26 @@ Normalizer::Normalizer(const std::vector<NormalizerStep>& steps) {
   }
 }
 
-std::string Normalizer::apply(std::string_view text) const {
+std::string Normalizer::apply(std::string_view text, GrowthLimit& limit) const {
   std::string out(text);
-  for (const Compiled& compiled : steps_) out = apply_step(compiled, std::move(out));
+  for (const Compiled& compiled : steps_) {
+    out = apply_step(compiled, std::move(out), limit);
+    limit.made(out.size());
+  }
   return out;
 }
 
-std::string Normalizer::apply_step(const Compiled& compiled, std::string text) {
+std::string Normalizer::apply_step(const Compiled& compiled, std::string text, const GrowthLimit& limit) {
   const NormalizerStep& step = compiled.step;
   switch (step.kind) {
     case NormalizerStep::Kind::kPrepend:
-      return text.empty() ? text : step.content + text;
+      if (text.empty()) return text;
+      limit.check(step.content.size() + text.size());
+      return step.content + text;
     case NormalizerStep::Kind::kReplaceText:
-      return replace_text(text, step.pattern, step.content);
+      return replace_text(text, step.pattern, step.content, limit);
     case NormalizerStep::Kind::kReplaceRegex:
-      return replace_matches(text, *compiled.regex, step.content);
+      return replace_matches(text, *compiled.regex, step.content, limit);
     case NormalizerStep::Kind::kStrip:
       return strip(text, step.left, step.right);
     case NormalizerStep::Kind::kNfc:
@@ -145,9 +158,9 @@ std::string Normalizer::apply_step(const Compiled& compiled, std::string text) {
       return normalize_unicode(text, {.compose = false, .compatible = true});
     // A map from a damaged file may hold parts of characters; what comes behind relies on valid UTF-8.
     case NormalizerStep::Kind::kCharsmapGraphemes:
-      return replace_invalid_utf8(map_clusters(text, compiled.charsmap, *compiled.regex));
+      return replace_invalid_utf8(map_clusters(text, compiled.charsmap, *compiled.regex, limit));
     case NormalizerStep::Kind::kSentencePiece:
-      return replace_invalid_utf8(normalize_sentencepiece(text, compiled.charsmap, step));
+      return replace_invalid_utf8(normalize_sentencepiece(text, compiled.charsmap, step, limit));
   }
   return text;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/text/charsmap.h"
+#include "runtime/text/growth_limit.h"
 #include "runtime/text/regex.h"
 #include "runtime/text/tokenizer_spec.h"
 
@@ -15,11 +16,11 @@ namespace regroup {
 
 class Normalizer {
  public:
-  // Throws Error kBadModel for a step that cannot be compiled.
+  // Throws Error kBadModel for a step that cannot be compiled, or too many of them.
   explicit Normalizer(const std::vector<NormalizerStep>& steps);
 
-  // `text` is valid UTF-8, and so is the result. Thread-safe.
-  std::string apply(std::string_view text) const;
+  // `text` is valid UTF-8, and so is the result. Thread-safe. Throws Error kBadModel when it grows past `limit`.
+  std::string apply(std::string_view text, GrowthLimit& limit) const;
 
  private:
   struct Compiled {
@@ -27,7 +28,7 @@ class Normalizer {
     std::optional<Regex> regex;
     Charsmap charsmap;
   };
-  static std::string apply_step(const Compiled& compiled, std::string text);
+  static std::string apply_step(const Compiled& compiled, std::string text, const GrowthLimit& limit);
 
   std::vector<Compiled> steps_;
 };

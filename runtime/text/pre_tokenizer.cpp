@@ -1,5 +1,6 @@
 #include "runtime/text/pre_tokenizer.h"
 
+#include "runtime/core/error.h"
 #include "runtime/core/utf8.h"
 #include "runtime/text/unicode/properties.h"
 
@@ -8,6 +9,9 @@ namespace {
 
 using Behavior = PreTokenizerStep::Behavior;
 using Scheme = PreTokenizerStep::Scheme;
+
+// Real tokenizers have some ten.
+constexpr std::size_t kMaxSteps = 256;
 
 struct Part {
   std::size_t begin, end;
@@ -118,6 +122,10 @@ std::string with_space_symbols(std::string_view text, const PreTokenizerStep& st
 }  // namespace
 
 PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps) {
+  if (steps.size() > kMaxSteps) {
+    throw_error(ErrorCode::kBadModel, "tokenizer: its pre_tokenizer has {} steps, at most {} are supported",
+                steps.size(), kMaxSteps);
+  }
   for (const PreTokenizerStep& step : steps) {
     Compiled compiled{step, std::nullopt};
     if (step.kind == PreTokenizerStep::Kind::kSplitRegex) compiled.regex.emplace(step.pattern);
@@ -125,13 +133,19 @@ PreTokenizer::PreTokenizer(const std::vector<PreTokenizerStep>& steps) {
   }
 }
 
-PreTokenizer::Pieces PreTokenizer::apply(std::string_view text, bool first) const {
+PreTokenizer::Pieces PreTokenizer::apply(std::string_view text, bool first, GrowthLimit& limit) const {
   Pieces result;
   if (!text.empty()) result.pieces.push_back(text);
   for (const Compiled& compiled : steps_) {
     const PreTokenizerStep& step = compiled.step;
     std::vector<std::string_view> next;
     bool piece_is_first = first;  // only the first piece begins where the text begins
+    std::size_t spelled_bytes = 0;
+    const auto spell = [&](std::string spelled) -> std::string_view {
+      spelled_bytes += spelled.size();
+      limit.check(spelled_bytes);
+      return result.texts.emplace_back(std::move(spelled));
+    };
     for (const std::string_view piece : result.pieces) {
       switch (step.kind) {
         case PreTokenizerStep::Kind::kSplitRegex:
@@ -149,11 +163,11 @@ PreTokenizer::Pieces PreTokenizer::apply(std::string_view text, bool first) cons
           if (piece.starts_with(' ')) {
             next.push_back(piece);
           } else {
-            next.push_back(result.texts.emplace_back(std::string(" ").append(piece)));
+            next.push_back(spell(std::string(" ").append(piece)));
           }
           break;
         case PreTokenizerStep::Kind::kMetaspace: {
-          const std::string_view spelled = result.texts.emplace_back(with_space_symbols(piece, step, piece_is_first));
+          const std::string_view spelled = spell(with_space_symbols(piece, step, piece_is_first));
           if (step.split) {
             append_parts(spelled,
                          arrange(parts_of(spelled, find_text(spelled, step.content), false), Behavior::kMergedWithNext),
@@ -166,6 +180,7 @@ PreTokenizer::Pieces PreTokenizer::apply(std::string_view text, bool first) cons
       }
       piece_is_first = false;
     }
+    limit.made(spelled_bytes);
     result.pieces = std::move(next);
   }
   return result;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/text/growth_limit.h"
 #include "runtime/text/regex.h"
 #include "runtime/text/tokenizer_spec.h"
 
@@ -14,7 +15,7 @@ namespace regroup {
 
 class PreTokenizer {
  public:
-  // Throws Error kBadModel for a pattern that cannot be compiled.
+  // Throws Error kBadModel for a pattern that cannot be compiled, or too many steps.
   explicit PreTokenizer(const std::vector<PreTokenizerStep>& steps);
 
   // Pieces point into the text they were cut from, or into `texts` when a step rewrote it.
@@ -23,8 +24,9 @@ class PreTokenizer {
     std::deque<std::string> texts;
   };
 
-  // `text` (valid UTF-8) must outlive the result. `first`: it begins where the whole text begins. Thread-safe.
-  Pieces apply(std::string_view text, bool first) const;
+  // `text` (valid UTF-8) must outlive the result. `first`: it begins where the whole text begins. Thread-safe. Throws
+  // Error kBadModel when the pieces grow past `limit`.
+  Pieces apply(std::string_view text, bool first, GrowthLimit& limit) const;
 
  private:
   struct Compiled {

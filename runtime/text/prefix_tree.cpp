@@ -1,6 +1,7 @@
 #include "runtime/text/prefix_tree.h"
 
 #include <algorithm>
+#include <deque>
 
 namespace regroup {
 
@@ -14,9 +15,9 @@ PrefixTree::PrefixTree(std::vector<std::pair<std::string, std::uint32_t>> entrie
   struct Range {
     std::size_t begin, end, depth;
   };
-  std::vector<Range> ranges{{0, entries.size(), 0}};
-  for (std::size_t n = 0; n < ranges.size(); ++n) {
-    const Range range = ranges[n];
+  std::deque<Range> ranges{{0, entries.size(), 0}};  // of the nodes that are still to be made
+  for (; !ranges.empty(); ranges.pop_front()) {
+    const Range range = ranges.front();
     Node node;
     std::size_t at = range.begin;
     for (; at < range.end && entries[at].first.size() == range.depth; ++at) node.value = entries[at].second;

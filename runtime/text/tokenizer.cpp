@@ -18,6 +18,8 @@ namespace regroup {
 namespace {
 
 constexpr std::size_t kMaxTokens = std::size_t{4} << 20;
+// Real tokens have some hundred bytes at most, all of them together some three million.
+constexpr std::size_t kMaxTokenBytes = std::size_t{64} << 10, kMaxVocabularyBytes = std::size_t{32} << 20;
 
 [[noreturn]] void refuse(const std::string& what) {
   throw_error(ErrorCode::kBadModel, "tokenizer: {}; the file is damaged or not supported", what);
@@ -27,6 +29,15 @@ TokenizerSpec checked(TokenizerSpec spec) {
   const std::size_t count = spec.tokens.size();
   if (count == 0) refuse("it has no tokens");
   if (count > kMaxTokens) refuse(fmt::format("{} tokens, at most {} are supported", count, kMaxTokens));
+  std::size_t bytes = 0;
+  for (std::size_t id = 0; id < count; ++id) {
+    const std::size_t size = spec.tokens[id].size();
+    if (size > kMaxTokenBytes)
+      refuse(fmt::format("token {} has {} bytes, at most {} are supported", id, size, kMaxTokenBytes));
+    bytes += size;
+  }
+  if (bytes > kMaxVocabularyBytes)
+    refuse(fmt::format("the tokens have {} bytes, at most {} are supported", bytes, kMaxVocabularyBytes));
   if (spec.types.empty()) spec.types.assign(count, TokenType::kNormal);
   if (spec.types.size() != count) refuse(fmt::format("{} tokens but {} token types", count, spec.types.size()));
   const auto check_id = [&](std::uint32_t id, const char* name) {
@@ -56,10 +67,17 @@ std::vector<AddedToken> raw_added(const TokenizerSpec& spec) {
 }
 
 std::vector<AddedToken> normalized_added(const TokenizerSpec& spec, const Normalizer& normalizer) {
+  // All of them together: many small tokens may not cost what one large one may not.
+  constexpr std::size_t kMostBytes = std::size_t{4} << 20;
+  std::size_t before = 0, after = 0;
+  for (const AddedToken& token : spec.added) before += token.normalized ? token.text.size() : 0;
+  GrowthLimit limit(before, kMostBytes);
   std::vector<AddedToken> tokens;
   for (AddedToken token : spec.added) {
     if (!token.normalized) continue;
-    token.text = normalizer.apply(token.text);
+    token.text = normalizer.apply(token.text, limit);
+    after += token.text.size();
+    limit.check(after);
     tokens.push_back(std::move(token));
   }
   return tokens;
@@ -88,6 +106,8 @@ struct Tokenizer::Parts {
     for (const std::uint32_t id : spec.end_of_generation) end_of_generation[id] = true;
   }
 
+  std::vector<std::uint32_t> encode(std::string_view text, EncodeOptions options) const;
+
   void check_id(std::uint32_t id) const {
     if (id >= spec.tokens.size()) {
       throw_error(ErrorCode::kUsage, "token {} does not exist: the vocabulary has tokens 0 to {}", id,
@@ -103,31 +123,42 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 std::vector<std::uint32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
+  try {
+    return parts_->encode(text, options);
+  } catch (const Error& error) {
+    // What only shows with a text is the file's fault all the same.
+    const std::string& source = parts_->spec.source;
+    if (error.code() != ErrorCode::kBadModel || source.empty()) throw;
+    throw_error(ErrorCode::kBadModel, "{}: {}", source, error.what());
+  }
+}
+
+std::vector<std::uint32_t> Tokenizer::Parts::encode(std::string_view text, EncodeOptions options) const {
   if (text.size() > kMaxTextBytes) {
     throw_error(ErrorCode::kUsage, "a text of {} bytes is too long to be tokenised, the limit is {}; use a part of it",
                 text.size(), kMaxTextBytes);
   }
-  const Parts& p = *parts_;
   const std::string valid = replace_invalid_utf8(text);
+  GrowthLimit limit(valid.size());  // one for all parts: a text may have as many parts as letters
   std::vector<std::uint32_t> ids;
-  if (options.add_special) ids = p.spec.prefix;
-  for (const AddedTokens::Part& raw : p.raw.split(valid, options.parse_special)) {
-    if (raw.id) {
-      ids.push_back(*raw.id);
+  if (options.add_special) ids = spec.prefix;
+  for (const AddedTokens::Part& outer : raw.split(valid, options.parse_special)) {
+    if (outer.id) {
+      ids.push_back(*outer.id);
       continue;
     }
-    const std::string normal = p.normalizer.apply(raw.text);
-    for (const AddedTokens::Part& part : p.normalized.split(normal, options.parse_special)) {
+    const std::string normal = normalizer.apply(outer.text, limit);
+    for (const AddedTokens::Part& part : normalized.split(normal, options.parse_special)) {
       if (part.id) {
         ids.push_back(*part.id);
         continue;
       }
-      const bool first = raw.text.data() == valid.data() && part.text.data() == normal.data();
-      const PreTokenizer::Pieces words = p.pre_tokenizer.apply(part.text, first);
-      for (const std::string_view word : words.pieces) p.model->encode(word, ids);
+      const bool first = outer.text.data() == valid.data() && part.text.data() == normal.data();
+      const PreTokenizer::Pieces words = pre_tokenizer.apply(part.text, first, limit);
+      for (const std::string_view word : words.pieces) model->encode(word, ids);
     }
   }
-  if (options.add_special) ids.insert(ids.end(), p.spec.suffix.begin(), p.spec.suffix.end());
+  if (options.add_special) ids.insert(ids.end(), spec.suffix.begin(), spec.suffix.end());
   return ids;
 }
 

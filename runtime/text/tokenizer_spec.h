@@ -93,6 +93,7 @@ struct TokenizerSpec {
   bool strips_leading_space = false;  // the whole text's first space was added by the tokenizer
   std::string chat_template;          // Jinja text, or empty
   std::string warning;                // for the user, or empty
+  std::string source;                 // the file, for errors that only show when a text is tokenised, or empty
 };
 
 }  // namespace regroup

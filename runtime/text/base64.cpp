@@ -1,7 +1,5 @@
 #include "runtime/text/base64.h"
 
-#include "runtime/core/error.h"
-
 namespace regroup {
 namespace {
 
@@ -16,7 +14,7 @@ int digit(char c) {
 
 }  // namespace
 
-std::vector<std::uint8_t> decode_base64(std::string_view text) {
+std::optional<std::vector<std::uint8_t>> decode_base64(std::string_view text) {
   while (text.ends_with('=')) text.remove_suffix(1);
   std::vector<std::uint8_t> bytes;
   bytes.reserve(text.size() / 4 * 3 + 2);
@@ -24,8 +22,7 @@ std::vector<std::uint8_t> decode_base64(std::string_view text) {
   unsigned count = 0;
   for (const char c : text) {
     const int value = digit(c);
-    if (value < 0)
-      throw_error(ErrorCode::kBadModel, "tokenizer.json: a base64 field has a wrong character; the file is damaged");
+    if (value < 0) return std::nullopt;
     bits = (bits << 6 | static_cast<std::uint32_t>(value)) & 0xffffffu;
     count += 6;
     if (count >= 8) {
@@ -33,8 +30,7 @@ std::vector<std::uint8_t> decode_base64(std::string_view text) {
       bytes.push_back(static_cast<std::uint8_t>(bits >> count));
     }
   }
-  if (text.size() % 4 == 1)
-    throw_error(ErrorCode::kBadModel, "tokenizer.json: a base64 field is cut off; the file is damaged");
+  if (text.size() % 4 == 1) return std::nullopt;  // cut off
   return bytes;
 }
 

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace regroup {
 
-// Throws Error kBadModel for a character outside the alphabet or a wrong length.
-std::vector<std::uint8_t> decode_base64(std::string_view text);
+// Nothing for a character outside the alphabet or a wrong length.
+std::optional<std::vector<std::uint8_t>> decode_base64(std::string_view text);
 
 }  // namespace regroup

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
-#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 
 #include "runtime/core/error.h"
-#include "runtime/core/json_checked.h"
 #include "runtime/core/utf8.h"
 #include "runtime/text/base64.h"
 #include "runtime/text/pre_tokenizer_names.h"
@@ -13,10 +13,8 @@
 namespace regroup {
 namespace {
 
-using Json = nlohmann::json;
-
-[[noreturn]] void refuse(const char* stage, const std::string& what) {
-  throw_error(ErrorCode::kBadModel, "tokenizer.json: {}: {}; this tokenizer is not supported", stage, escaped(what));
+[[noreturn]] void refuse_value(const JsonField& field) {
+  field.refuse(fmt::format("is \"{}\", which is not supported", escaped(field.text())));
 }
 
 // A pattern is {"String": "..."} or {"Regex": "..."}, or a bare string in old files.
@@ -25,20 +23,21 @@ struct Pattern {
   bool regex;
 };
 
-Pattern read_pattern(const Json& node) {
-  if (node.is_string()) return {node.get<std::string>(), false};
-  if (const auto regex = node.find("Regex"); regex != node.end()) return {regex->get<std::string>(), true};
-  return {node.at("String").get<std::string>(), false};
+Pattern read_pattern(const JsonField& node) {
+  if (node.is_text()) return {node.text(), false};
+  if (const auto regex = node.find("Regex")) return {regex->text(), true};
+  return {node.at("String").text(), false};
 }
 
-PreTokenizerStep::Behavior read_behavior(const std::string& name) {
+PreTokenizerStep::Behavior read_behavior(const JsonField& node) {
   using Behavior = PreTokenizerStep::Behavior;
+  const std::string& name = node.text();
   if (name == "Isolated") return Behavior::kIsolated;
   if (name == "Removed") return Behavior::kRemoved;
   if (name == "MergedWithPrevious") return Behavior::kMergedWithPrevious;
   if (name == "MergedWithNext") return Behavior::kMergedWithNext;
   if (name == "Contiguous") return Behavior::kContiguous;
-  refuse("pre_tokenizer", "behavior \"" + name + "\"");
+  refuse_value(node);
 }
 
 PreTokenizerStep regex_step(std::string_view pattern, PreTokenizerStep::Behavior behavior) {
@@ -48,16 +47,21 @@ PreTokenizerStep regex_step(std::string_view pattern, PreTokenizerStep::Behavior
   return step;
 }
 
-PreTokenizerStep read_metaspace(const Json& node) {
+// Metaspace's, of pre-tokenizers and decoders; older files only say whether there is a prefix.
+std::string prepend_scheme(const JsonField& node) {
+  return node.text("prepend_scheme", node.truth("add_prefix_space", true) ? "always" : "never");
+}
+
+PreTokenizerStep read_metaspace(const JsonField& node) {
   using Scheme = PreTokenizerStep::Scheme;
   PreTokenizerStep step;
   step.kind = PreTokenizerStep::Kind::kMetaspace;
-  step.content = node.value("replacement", step.content);
+  step.content = node.text("replacement", step.content);
   if (step.content.empty() || utf8_step(step.content, 0).bytes != step.content.size()) {
-    refuse("pre_tokenizer", "replacement \"" + step.content + "\", which is not one character");
+    node.at("replacement").refuse(fmt::format("is \"{}\", which is not one character", escaped(step.content, 60)));
   }
-  step.split = node.value("split", true);
-  const std::string scheme = node.value("prepend_scheme", node.value("add_prefix_space", true) ? "always" : "never");
+  step.split = node.truth("split", true);
+  const std::string scheme = prepend_scheme(node);
   if (scheme == "always") {
     step.scheme = Scheme::kAlways;
   } else if (scheme == "first") {
@@ -65,82 +69,75 @@ PreTokenizerStep read_metaspace(const Json& node) {
   } else if (scheme == "never") {
     step.scheme = Scheme::kNever;
   } else {
-    refuse("pre_tokenizer", "prepend_scheme \"" + scheme + "\"");
+    refuse_value(node.at("prepend_scheme"));
   }
   return step;
 }
 
-bool read_byte_level(const Json& node, std::vector<PreTokenizerStep>& steps) {
-  if (node.value("add_prefix_space", false)) {
+void read_byte_level(const JsonField& node, std::vector<PreTokenizerStep>& steps) {
+  if (node.truth("add_prefix_space", false)) {
     PreTokenizerStep prefix;
     prefix.kind = PreTokenizerStep::Kind::kAddPrefixSpace;
     steps.push_back(prefix);
   }
-  if (node.value("use_regex", true)) steps.push_back(regex_step(gpt2_pattern(), PreTokenizerStep::Behavior::kIsolated));
-  return true;
+  if (node.truth("use_regex", true)) steps.push_back(regex_step(gpt2_pattern(), PreTokenizerStep::Behavior::kIsolated));
 }
 
-void read_split(const Json& node, std::vector<PreTokenizerStep>& steps) {
+void read_split(const JsonField& node, std::vector<PreTokenizerStep>& steps) {
   PreTokenizerStep step;
   const Pattern pattern = read_pattern(node.at("pattern"));
   step.kind = pattern.regex ? PreTokenizerStep::Kind::kSplitRegex : PreTokenizerStep::Kind::kSplitText;
   step.pattern = pattern.text;
-  step.behavior = read_behavior(node.at("behavior").get<std::string>());
-  step.invert = node.value("invert", false);
+  step.behavior = read_behavior(node.at("behavior"));
+  step.invert = node.truth("invert", false);
   steps.push_back(step);
 }
 
 // A template is a list of {"SpecialToken": {"id": name}} and {"Sequence": {"id": "A"}}.
-void read_template(const Json& node, TokenizerSpec& spec) {
+void read_template(const JsonField& node, TokenizerSpec& spec) {
   bool behind_text = false;
-  const Json& specials = node.at("special_tokens");
-  for (const Json& item : node.at("single")) {
-    if (item.contains("Sequence")) {
+  const JsonField specials = node.at("special_tokens");
+  node.at("single").each([&](const JsonField& item) {
+    if (item.find("Sequence")) {
       behind_text = true;
-      continue;
+      return;
     }
-    const auto name = item.at("SpecialToken").at("id").get<std::string>();
-    for (const Json& id : specials.at(name).at("ids")) {
-      (behind_text ? spec.suffix : spec.prefix).push_back(token_id(id));
-    }
-  }
+    const std::string& name = item.at("SpecialToken").at("id").text();
+    specials.at(name).at("ids").each(
+        [&](const JsonField& id) { (behind_text ? spec.suffix : spec.prefix).push_back(id.id()); });
+  });
 }
 
 }  // namespace
 
-std::uint32_t token_id(const Json& value) {
-  if (!is_whole_number(value, UINT32_MAX))
-    throw_error(ErrorCode::kBadModel, "tokenizer.json: a token's id is {}, not a whole number; the file is damaged",
-                escaped(value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40)));
-  return value.get<std::uint32_t>();
-}
-
-void read_normalizer(const Json& node, std::vector<NormalizerStep>& steps) {
+void read_normalizer(const JsonField& node, std::vector<NormalizerStep>& steps) {
   using Kind = NormalizerStep::Kind;
-  if (node.is_null()) return;
-  const auto type = node.at("type").get<std::string>();
+  const JsonField type_field = node.at("type");
+  const std::string& type = type_field.text();
   NormalizerStep step;
   if (type == "Sequence") {
-    for (const Json& inner : node.at("normalizers")) read_normalizer(inner, steps);
+    node.at("normalizers").each([&](const JsonField& inner) { read_normalizer(inner, steps); });
     return;
   }
   if (type == "Prepend") {
     step.kind = Kind::kPrepend;
-    step.content = node.at("prepend").get<std::string>();
+    step.content = node.at("prepend").text();
   } else if (type == "Replace") {
     const Pattern pattern = read_pattern(node.at("pattern"));
     step.kind = pattern.regex ? Kind::kReplaceRegex : Kind::kReplaceText;
     step.pattern = pattern.text;
-    step.content = node.at("content").get<std::string>();
+    step.content = node.at("content").text();
   } else if (type == "Strip") {
     step.kind = Kind::kStrip;
-    step.left = node.value("strip_left", true);
-    step.right = node.value("strip_right", true);
+    step.left = node.truth("strip_left", true);
+    step.right = node.truth("strip_right", true);
   } else if (type == "Precompiled") {
     step.kind = Kind::kCharsmapGraphemes;
-    const Json& charsmap = node.at("precompiled_charsmap");
+    const JsonField charsmap = node.at("precompiled_charsmap");
     if (charsmap.is_null()) return;
-    step.charsmap = decode_base64(charsmap.get_ref<const std::string&>());
+    auto bytes = decode_base64(charsmap.text());
+    if (!bytes) charsmap.refuse("is no base64");
+    step.charsmap = *std::move(bytes);
   } else if (type == "NFC") {
     step.kind = Kind::kNfc;
   } else if (type == "NFD") {
@@ -150,28 +147,31 @@ void read_normalizer(const Json& node, std::vector<NormalizerStep>& steps) {
   } else if (type == "NFKD") {
     step.kind = Kind::kNfkd;
   } else {
-    refuse("normalizer", "type \"" + type + "\"");
+    refuse_value(type_field);
   }
   steps.push_back(step);
 }
 
-bool read_pre_tokenizer(const Json& node, std::vector<PreTokenizerStep>& steps) {
+bool read_pre_tokenizer(const JsonField& node, std::vector<PreTokenizerStep>& steps) {
   using Behavior = PreTokenizerStep::Behavior;
-  if (node.is_null()) return false;
-  const auto type = node.at("type").get<std::string>();
+  const JsonField type_field = node.at("type");
+  const std::string& type = type_field.text();
   if (type == "Sequence") {
     bool byte_level = false;
-    for (const Json& inner : node.at("pretokenizers")) {
-      if (byte_level) refuse("pre_tokenizer", "a step behind ByteLevel");
+    node.at("pretokenizers").each([&](const JsonField& inner) {
+      if (byte_level) inner.refuse("is a step behind ByteLevel");
       byte_level = read_pre_tokenizer(inner, steps);
-    }
+    });
     return byte_level;
   }
-  if (type == "ByteLevel") return read_byte_level(node, steps);
+  if (type == "ByteLevel") {
+    read_byte_level(node, steps);
+    return true;
+  }
   if (type == "Split") {
     read_split(node, steps);
   } else if (type == "Digits") {
-    steps.push_back(regex_step(node.value("individual_digits", false) ? R"(\p{N})" : R"(\p{N}+)", Behavior::kIsolated));
+    steps.push_back(regex_step(node.truth("individual_digits", false) ? R"(\p{N})" : R"(\p{N}+)", Behavior::kIsolated));
   } else if (type == "Metaspace") {
     steps.push_back(read_metaspace(node));
   } else if (type == "WhitespaceSplit") {
@@ -182,19 +182,21 @@ bool read_pre_tokenizer(const Json& node, std::vector<PreTokenizerStep>& steps) 
     steps.push_back(regex_step(R"(\w+|[^\w\s]+)", Behavior::kRemoved));
     steps.back().invert = true;
   } else if (type == "Punctuation") {
+    const auto behavior = node.find("behavior");
     steps.push_back(regex_step(R"([\p{P}\x{21}-\x{2f}\x{3a}-\x{40}\x{5b}-\x{60}\x{7b}-\x{7e}])",
-                               read_behavior(node.value("behavior", "Isolated"))));
+                               behavior ? read_behavior(*behavior) : Behavior::kIsolated));
   } else {
-    refuse("pre_tokenizer", "type \"" + type + "\"");
+    refuse_value(type_field);
   }
   return false;
 }
 
-bool read_post_processor(const Json& node, TokenizerSpec& spec) {
-  const auto type = node.at("type").get<std::string>();
+bool read_post_processor(const JsonField& node, TokenizerSpec& spec) {
+  const JsonField type_field = node.at("type");
+  const std::string& type = type_field.text();
   if (type == "Sequence") {
     bool settled = false;
-    for (const Json& inner : node.at("processors")) settled = read_post_processor(inner, spec) || settled;
+    node.at("processors").each([&](const JsonField& inner) { settled = read_post_processor(inner, spec) || settled; });
     return settled;
   }
   if (type == "ByteLevel") return false;
@@ -203,33 +205,30 @@ bool read_post_processor(const Json& node, TokenizerSpec& spec) {
     return true;
   }
   if (type == "RobertaProcessing" || type == "BertProcessing") {
-    spec.prefix.push_back(token_id(node.at("cls").at(1)));
-    spec.suffix.push_back(token_id(node.at("sep").at(1)));
+    spec.prefix.push_back(node.at("cls").element(1).id());
+    spec.suffix.push_back(node.at("sep").element(1).id());
     return true;
   }
-  refuse("post_processor", "type \"" + type + "\"");
+  refuse_value(type_field);
 }
 
-bool strips_leading_space(const Json& decoder) {
+bool strips_leading_space(const JsonField& decoder) {
   // What the others do follows from the model: bytes are joined, spaces and byte tokens turned back.
   static constexpr std::string_view kKnown[] = {"Sequence", "Strip", "Metaspace",   "ByteLevel",
                                                 "Replace",  "Fuse",  "ByteFallback"};
-  const auto type = decoder.at("type").get<std::string>();
-  if (std::find(std::begin(kKnown), std::end(kKnown), type) == std::end(kKnown)) {
-    refuse("decoder", "type \"" + type + "\"");
-  }
+  const JsonField type_field = decoder.at("type");
+  const std::string& type = type_field.text();
+  if (std::find(std::begin(kKnown), std::end(kKnown), type) == std::end(kKnown)) refuse_value(type_field);
   if (type == "Sequence") {
     bool strips = false;
-    for (const Json& inner : decoder.at("decoders")) strips = strips_leading_space(inner) || strips;
+    decoder.at("decoders").each([&](const JsonField& inner) { strips = strips_leading_space(inner) || strips; });
     return strips;
   }
   if (type == "Strip") {
     const auto start = decoder.find("start");
-    return decoder.value("content", "") == " " && start != decoder.end() && start->is_number() && *start > 0;
+    return decoder.text("content", "") == " " && start && start->number() > 0;
   }
-  if (type == "Metaspace") {
-    return decoder.value("prepend_scheme", decoder.value("add_prefix_space", true) ? "always" : "never") != "never";
-  }
+  if (type == "Metaspace") return prepend_scheme(decoder) != "never";
   return false;
 }
 

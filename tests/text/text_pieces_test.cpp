@@ -81,13 +81,13 @@ TEST(PrefixTree, FindsEveryPrefixShortestFirst) {
 TEST(Base64, DecodesAndRefuses) {
   const auto text = [](const char* encoded) {
     const auto bytes = decode_base64(encoded);
-    return std::string(bytes.begin(), bytes.end());
+    return bytes ? std::string(bytes->begin(), bytes->end()) : "refused";
   };
   EXPECT_EQ(text("aGVsbG8="), "hello");
   EXPECT_EQ(text("aGVsbA=="), "hell");
   EXPECT_EQ(text(""), "");
-  EXPECT_THROW(text("aGVs bG8="), Error);
-  EXPECT_THROW(text("aGVsb"), Error);
+  EXPECT_EQ(text("aGVs bG8="), "refused");
+  EXPECT_EQ(text("aGVsb"), "refused");
 }
 
 TEST(ByteAlphabet, SpellsEveryByteAndBack) {

@@ -128,6 +128,7 @@ void add_tokenizer(GgufMetadata& metadata, const TokenizerSpec& spec, std::uint3
   };
   metadata.set("tokenizer.ggml.add_bos_token", has(spec.prefix, spec.bos));
   metadata.set("tokenizer.ggml.add_eos_token", has(spec.suffix, spec.eos));
+  if (!spec.chat_template.empty()) metadata.set("tokenizer.chat_template", spec.chat_template);
 }
 
 }  // namespace regroup

@@ -32,6 +32,8 @@ inline constexpr std::uint64_t kMaxModelConfigValues = std::uint64_t{1} << 18;
 inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
 // Hugging Face: tokenizer.json, tokenizer.model.
 inline constexpr std::uint64_t kMaxSideFileBytes = std::uint64_t{256} << 20;
+// Hugging Face: chat_template.jinja. The longest templates have some 50 KiB.
+inline constexpr std::uint64_t kMaxChatTemplateBytes = std::uint64_t{1} << 20;
 
 inline constexpr std::uint64_t kMaxVocabulary = std::uint64_t{4} << 20;
 inline constexpr std::uint64_t kMaxLayers = 1024;

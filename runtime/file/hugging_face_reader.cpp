@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "runtime/core/json_checked.h"
+#include "runtime/core/utf8.h"
 #include "runtime/file/bad_file.h"
 #include "runtime/file/ceilings.h"
-#include "runtime/file/chat_template.h"
 #include "runtime/file/generation_ids.h"
 #include "runtime/file/safetensors_reader.h"
 #include "runtime/file/unused_tensor.h"
@@ -201,21 +201,36 @@ void HuggingFaceReader::read_shard(const std::string& file_name, const std::map<
   model_.files_.push_back(std::move(file));
 }
 
+std::string HuggingFaceReader::read_side_file(const char* file_name, std::uint64_t max_bytes) const {
+  const fs::path path = model_.path_ / file_name;
+  std::error_code unused;
+  if (!fs::exists(fs::symlink_status(path, unused))) return {};
+  if (!is_there(path)) bad_file(path.string(), "is a link that leads to no file; fetch it again");
+  std::string text = read_text(file_name, max_bytes);
+  if (text.empty()) bad_file(path.string(), "is empty; fetch it again");
+  return text;
+}
+
 void HuggingFaceReader::read_tokenizer() {
-  model_.tokenizer_json_ = read_text("tokenizer.json", kMaxSideFileBytes);
-  model_.tokenizer_config_json_ = read_text("tokenizer_config.json", kMaxSideFileBytes);
+  model_.tokenizer_json_ = read_side_file("tokenizer.json", kMaxSideFileBytes);
+  model_.tokenizer_config_json_ = read_side_file("tokenizer_config.json", kMaxConfigBytes);
   constexpr const char* kGeneration = "generation_config.json";
   model_.generation_config_json_ =
-      with_end_ids(read_text(kGeneration, kMaxModelConfigBytes), (model_.path_ / kGeneration).string(), model_.config_,
-                   (model_.path_ / "config.json").string());
-  const std::string pieces = read_text("tokenizer.model", kMaxSideFileBytes);
+      with_end_ids(read_side_file(kGeneration, kMaxModelConfigBytes), (model_.path_ / kGeneration).string(),
+                   model_.config_, (model_.path_ / "config.json").string());
+  const std::string pieces = read_side_file("tokenizer.model", kMaxSideFileBytes);
   const auto bytes = std::as_bytes(std::span(pieces));
   model_.sentencepiece_model_.assign(bytes.begin(), bytes.end());
-  model_.chat_template_ = read_text("chat_template.jinja", kMaxConfigBytes);
-  if (model_.chat_template_.empty() && !model_.tokenizer_config_json_.empty()) {
-    model_.chat_template_ =
-        find_chat_template(model_.tokenizer_config_json_, (model_.path_ / "tokenizer_config.json").string());
-  }
+  read_chat_template();
+}
+
+void HuggingFaceReader::read_chat_template() {
+  constexpr const char* kFile = "chat_template.jinja";
+  std::string text = read_side_file(kFile, kMaxChatTemplateBytes);
+  const std::string path = (model_.path_ / kFile).string();
+  if (text.find('\0') != std::string::npos) bad_file(path, "has a zero byte, which no template has");
+  if (replace_invalid_utf8(text) != text) bad_file(path, "is not UTF-8");
+  model_.chat_template_ = std::move(text);
 }
 
 }  // namespace regroup

@@ -59,8 +59,8 @@ class ModelFile {
   // Bytes of tokenizer.model (SentencePiece protobuf), or empty (Hugging Face only).
   std::span<const std::byte> sentencepiece_model() const { return sentencepiece_model_; }
 
-  // The Jinja text of the chat template, or empty. GGUF: tokenizer.chat_template; Hugging Face: chat_template.jinja,
-  // else tokenizer_config.json's chat_template (a string, or the one called "default" of a list).
+  // The Jinja text of the chat template where it stands by itself, or empty. GGUF: tokenizer.chat_template; Hugging
+  // Face: chat_template.jinja (older directories have it in tokenizer_config.json, which runtime/text reads).
   const std::string& chat_template() const { return chat_template_; }
 
   // GGUF's tokenizer.* keys as plain data; nothing when the file has none. Hugging Face: always nothing (see

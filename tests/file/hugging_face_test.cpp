@@ -55,7 +55,7 @@ TEST_F(HuggingFace, WholeModelIsRead) {
   EXPECT_EQ(model.tokenizer_json(), R"({"model":{}})");
   EXPECT_EQ(model.generation_config_json(), "{}");
   EXPECT_EQ(text_of(model.sentencepiece_model()), std::string("\0\1\xff", 3));
-  EXPECT_EQ(model.chat_template(), "{{ a }}");
+  EXPECT_EQ(model.tokenizer_config_json(), R"({"chat_template":"{{ a }}"})");
   EXPECT_FALSE(model.vocabulary().has_value());
   EXPECT_TRUE(model.metadata().entries().empty());
   EXPECT_EQ(model.file_bytes(), fs::file_size(folder_.path() / "model.safetensors"));
@@ -98,23 +98,35 @@ TEST_F(HuggingFace, DerivedBuffersAreSkippedAndOtherIntegersAreNot) {
   refuse("model.safetensors", "tensor 'model.layers.0.mlp.up_proj.weight': has dtype BOOL");
 }
 
-TEST_F(HuggingFace, ChatTemplateIsFound) {
+TEST_F(HuggingFace, ChatTemplateIsReadAndChecked) {
   folder_.write("model.safetensors", safetensors_of({{"a", 1}}));
-  folder_.write("tokenizer_config.json",
-                R"({"chat_template":[{"name":"tools","template":"T"},{"name":"default","template":"D"}]})");
-  EXPECT_EQ(open().chat_template(), "D");
-  folder_.write("tokenizer_config.json", R"({"chat_template":null})");
-  EXPECT_EQ(open().chat_template(), "");
-  folder_.write("tokenizer_config.json", R"({"chat_template":7})");
-  refuse("tokenizer_config.json", "chat_template is number, expected a string or a list");
-  folder_.write("tokenizer_config.json", R"({"chat_template":[{"name":"default"}]})");
-  refuse("tokenizer_config.json", "an entry without the strings name and template");
-  folder_.write("tokenizer_config.json", R"([])");
-  refuse("tokenizer_config.json", "is array, expected an object");
-  folder_.write("tokenizer_config.json", R"({"a":1,"a":2})");
-  refuse("tokenizer_config.json", "duplicate key 'a'");
+  folder_.write("tokenizer_config.json", R"({"chat_template":"C"})");
+  EXPECT_EQ(open().chat_template(), "");  // runtime/text finds that one
   folder_.write("chat_template.jinja", "J");
   EXPECT_EQ(open().chat_template(), "J");
+  folder_.write("chat_template.jinja", std::string("J\0", 2));
+  refuse("chat_template.jinja", "has a zero byte");
+  folder_.write("chat_template.jinja", "J\xff");
+  refuse("chat_template.jinja", "is not UTF-8");
+  folder_.write("chat_template.jinja", std::string((1 << 20) + 1, 'J'));
+  refuse("chat_template.jinja", "has 1048577 bytes, at most 1048576");
+}
+
+TEST_F(HuggingFace, WhatIsLeftOfAFailedDownloadIsNoAbsentFile) {
+  folder_.write("model.safetensors", safetensors_of({{"a", 1}}));
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json",
+                           "chat_template.jinja"}) {
+    folder_.write(name, "");
+    refuse(name, "is empty");
+    fs::remove(folder_.path() / name);
+    fs::create_symlink(name, folder_.path() / name);
+    refuse(name, "is a link that leads to no file");
+    fs::remove(folder_.path() / name);
+    fs::create_symlink("blobs/1", folder_.path() / name);
+    refuse(name, "is a link that leads to no file");
+    fs::remove(folder_.path() / name);
+  }
+  EXPECT_EQ(open().tensors().size(), 1u);
 }
 
 TEST_F(HuggingFace, DirectoriesThatAreNoModelAreExplained) {

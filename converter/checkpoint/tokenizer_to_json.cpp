@@ -20,25 +20,28 @@ bool is_space_run(const std::string& token) {
   return token.size() >= 2 && token.find_first_not_of(' ') == std::string::npos;
 }
 
+TokenizerSpec readable_spec(const Vocabulary& from, const std::string& file) {
+  try {
+    return spec_from_vocabulary(from);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kBadModel) throw;
+    throw_error(ErrorCode::kBadModel,
+                "{}: {}, so that no tokenizer.json can be written; convert to a name ending .gguf, or without a "
+                "tokenizer by --no-tokenizer",
+                file, error.what());
+  }
+}
+
 class TokenizerJsonWriter {
  public:
   TokenizerJsonWriter(const Vocabulary& from, const std::string& file)
-      : from_(from), spec_(spec_from_vocabulary(from)), file_(file), tokens_(from.tokens) {
+      : from_(from), spec_(readable_spec(from, file)), file_(file), tokens_(from.tokens) {
     types_ = from.types;
     types_.resize(tokens_.size(), TokenType::kNormal);
     scores_.assign(from.scores.begin(), from.scores.end());
     scores_.resize(tokens_.size(), 0.0);
     if (from.kind == VocabularyKind::kUnigram) {
       throw_error(ErrorCode::kBadModel, "{}: a unigram tokenizer, which is not written to directories", file);
-    }
-    // What the runtime uses in its place would stand in the file as if it were the model's own.
-    if (from.kind == VocabularyKind::kByteLevelBpe && !from.pre_tokenizer.empty() &&
-        !pre_tokenizer_by_name(from.pre_tokenizer)) {
-      throw_error(
-          ErrorCode::kBadModel,
-          "{}: the tokenizer's way to split words, \"{}\", is not known, so that no tokenizer.json can be written; "
-          "convert to a name ending .gguf, or without a tokenizer by --no-tokenizer",
-          file, escaped(from.pre_tokenizer));
     }
     if (from.kind == VocabularyKind::kSentencePiece && !from.add_space_prefix.value_or(true)) respell_space_runs();
   }

@@ -115,6 +115,9 @@ std::vector<std::uint8_t> read_charsmap(const GgufMetadata& metadata) {
 
 std::optional<Vocabulary> read_gguf_vocabulary(const GgufMetadata& metadata) {
   const auto model = metadata.find_string("tokenizer.ggml.model");
+  if (!model && metadata.contains(kTokens)) {
+    metadata.refuse("tokenizer.ggml.model", fmt::format("is missing, though the file has {}", kTokens));
+  }
   if (!model || *model == "none" || *model == "no_vocab") return std::nullopt;
 
   Vocabulary out;

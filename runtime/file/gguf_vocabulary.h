@@ -9,7 +9,8 @@
 
 namespace regroup {
 
-// Nothing when the file has no tokenizer (tokenizer.ggml.model missing, "none" or "no_vocab"). Throws kBadModel.
+// Nothing when the file has no tokenizer (tokenizer.ggml.model "none" or "no_vocab", or no tokenizer.ggml keys). Throws
+// kBadModel.
 std::optional<Vocabulary> read_gguf_vocabulary(const GgufMetadata& metadata);
 
 }  // namespace regroup

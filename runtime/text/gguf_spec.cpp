@@ -93,13 +93,14 @@ void set_byte_level(TokenizerSpec& spec, const Vocabulary& from) {
   spec.model = TokenizerSpec::Model::kByteLevelBpe;
   set_merges(spec, from);
   const std::string name = from.pre_tokenizer.empty() ? "default" : from.pre_tokenizer;
-  if (auto steps = pre_tokenizer_by_name(name)) {
-    spec.pre_tokenizer = std::move(*steps);
-  } else {
-    spec.pre_tokenizer = *pre_tokenizer_by_name("gpt-2");
-    spec.warning = fmt::format(
-        "the tokenizer's way to split words, \"{}\", is not known; GPT-2's is used, tokens may differ", escaped(name));
+  auto steps = pre_tokenizer_by_name(name);
+  if (!steps) {
+    // Another one's words in its place would make other tokens without a sign of it.
+    throw_error(ErrorCode::kBadModel,
+                "key 'tokenizer.ggml.pre' is '{}', a way to split text into words that is not supported",
+                escaped(name, 60));
   }
+  spec.pre_tokenizer = std::move(*steps);
 }
 
 void set_sentencepiece(TokenizerSpec& spec, const Vocabulary& from) {

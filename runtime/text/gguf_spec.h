@@ -6,7 +6,8 @@
 
 namespace regroup {
 
-// Throws Error kBadModel when the vocabulary contradicts itself.
+// Throws Error kBadModel when the vocabulary contradicts itself, or splits words in a way that is not
+// known.
 TokenizerSpec spec_from_vocabulary(const Vocabulary& vocabulary);
 
 }  // namespace regroup

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "runtime/core/error.h"
+#include "runtime/text/byte_alphabet.h"
 #include "runtime/text/space_symbol.h"
 
 namespace regroup {
@@ -102,6 +103,10 @@ void read_piece(std::string_view bytes, TokenizerSpec& spec) {
     if (message.field() == 3) type = message.number();
   }
   if (type < 1 || type > 6) refuse(fmt::format("a piece of type {}", type));
+  if (static_cast<TokenType>(type) == TokenType::kByte && !parse_byte_token(text)) {
+    refuse(
+        fmt::format("piece {} of type BYTE is '{}', expected <0x00> to <0xFF>", spec.tokens.size(), escaped(text, 60)));
+  }
   spec.tokens.push_back(std::move(text));
   spec.scores.push_back(score);
   spec.types.push_back(static_cast<TokenType>(type));

@@ -52,6 +52,33 @@ TEST_F(LoadTokenizer, DamageIsSaidWithTheFilesName) {
   EXPECT_NE(unscored.find("scores"), std::string::npos) << unscored;
 }
 
+TEST_F(LoadTokenizer, UnknownWaysToSplitWordsAreRefused) {
+  const auto with = [](const std::string& name) {
+    return [name](B& b) {
+      b.string("tokenizer.ggml.model", "gpt2")
+          .string("tokenizer.ggml.pre", name)
+          .strings("tokenizer.ggml.tokens", tokens())
+          .strings("tokenizer.ggml.merges", {});
+    };
+  };
+  const std::string bogus = refusal(with("bo\x1bgus"));
+  EXPECT_NE(bogus.find("model.gguf: key 'tokenizer.ggml.pre' is 'bo\\u{1b}gus'"), std::string::npos) << bogus;
+  EXPECT_TRUE(load_tokenizer(open(with("smollm")), 40));
+}
+
+TEST_F(LoadTokenizer, TooManyTokensAreSaidWithFileAndField) {
+  const std::string many = refusal([](B& b) {
+    auto list = tokens();
+    list.emplace_back("forty-one");
+    b.string("tokenizer.ggml.model", "gpt2")
+        .strings("tokenizer.ggml.tokens", list)
+        .strings("tokenizer.ggml.merges", {});
+  });
+  EXPECT_NE(many.find("model.gguf: tokenizer.ggml.tokens has 41 tokens, but the embedding has 40 rows"),
+            std::string::npos)
+      << many;
+}
+
 TEST_F(LoadTokenizer, AVocabularyWithoutMergesIsItsBytes) {
   const ModelFile file = open([](B& b) {
     b.string("tokenizer.ggml.model", "gpt2")

@@ -324,6 +324,7 @@ Cases vocabulary_cases() {
   Cases add;
   add("tokenizer unknown", bpe("model").string("tokenizer.ggml.model", "be\nrt").build(),
       "is 'be\\u{a}rt'; the tokenizers that can be read are");
+  add("tokenizer without model", bpe("model").build(), "key 'tokenizer.ggml.model' is missing, though the file has");
   add("tokenizer not text", bpe("model").u32("tokenizer.ggml.model", 1).build(), "expected a string");
   add("pre not text", bpe().u32("tokenizer.ggml.pre", 1).build(), "key 'tokenizer.ggml.pre' is 1");
   add("no tokens", bpe("tokens").build(), "key 'tokenizer.ggml.tokens' is missing");

@@ -12,7 +12,7 @@ namespace regroup {
 inline constexpr std::size_t kMaxJsonDepth = 64;
 inline constexpr std::size_t kMaxJsonBytes = std::size_t{256} << 20;
 // A value costs some 16 to 80 bytes once parsed; a 262144-token tokenizer.json has about 2 million.
-inline constexpr std::size_t kMaxJsonValues = std::size_t{16} << 20;
+inline constexpr std::size_t kMaxJsonValues = std::size_t{5} << 20;
 
 // The document in `text`. `what` names it in errors (a file name; it is escaped here).
 // Throws Error kBadModel naming `what`, line, column (both from 1, columns in bytes) and what is wrong there, on one

@@ -17,11 +17,6 @@ std::uint32_t shared_prefix(const std::vector<std::uint32_t>& a, const std::vect
   return static_cast<std::uint32_t>(end - a.begin());
 }
 
-void say(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-}
-
 // What a conversation needs, and its commands.
 class Chat {
  public:
@@ -43,11 +38,11 @@ class Chat {
       const GenerateResult result = generate(session, &*opened_.tokenizer, std::span(ids).subspan(kept),
                                              {.max_tokens = options_.max_tokens,
                                               .stops = options_.stops,
-                                              .on_text = say,
+                                              .on_text = print_text,
                                               .on_prefill = progress_on_stderr(quiet()),
                                               .cancel = &interrupt_flag(),
                                               .recover = [&](const Error& f) { return lasting_.recover(f); }});
-      say("\n");
+      print_text("\n");
       conversation_.assistant_turn(result.text);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kUsage) throw;
@@ -130,7 +125,7 @@ int chat_on_terminal(OpenModel& opened, ChatOptions options) {
   };
   if (!options.first_message.empty()) uninterrupted([&] { chat.answer(options.first_message); });
   for (std::string line;;) {
-    say("> ");
+    print_text("> ");
     if (!std::getline(std::cin, line) || line == "/exit") break;
     if (line.empty()) continue;
     uninterrupted([&] {

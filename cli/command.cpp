@@ -48,6 +48,21 @@ bool stdin_is_terminal() {
   return isatty(STDIN_FILENO) != 0;
 }
 
+void print_text(std::string_view text) {
+  std::string shown;
+  if (isatty(STDOUT_FILENO) != 0) {
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find_first_of("\n\t", at), text.size());
+      shown += escaped(text.substr(at, end - at), std::string::npos);
+      if (end < text.size()) shown += text[end];
+      at = end + 1;
+    }
+    text = shown;
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
 void print_json(Json document) {
   Json whole{{"schema", kJsonSchema}};
   whole.update(document);

@@ -37,6 +37,8 @@ void install_interrupt_handler();
 
 bool stderr_is_terminal();
 bool stdin_is_terminal();
+// A model's text on stdout, at once. As it is into a file or a pipe; what could command a terminal is escaped on one.
+void print_text(std::string_view text);
 // The document, one line, with the schema field in front and invalid UTF-8 replaced.
 void print_json(Json document);
 // A remark on stderr.

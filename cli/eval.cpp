@@ -126,7 +126,7 @@ std::function<int()> add_eval(CLI::App& app) {
   const auto options = std::make_shared<EvalOptions>();
   EvalOptions& o = *options;
   o.open.kv = "f32";
-  o.open.compares_groups = true;
+  o.open.compares_groups = o.open.reads_text = true;
   command->add_option("-m,--model", o.open.model,
                       "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
   command->add_option("-f,--file", o.text_file, "the text")->required();

@@ -48,9 +48,6 @@ void set_default_chunk(OpenOptions& options) {
 }
 
 EvaluationText cut_for_evaluation(const OpenModel& opened, std::string_view text, std::uint32_t chunk_tokens) {
-  if (!opened.tokenizer) {
-    throw_error(ErrorCode::kUsage, "{} has no tokenizer, so no text can be evaluated", opened.file.path().string());
-  }
   return cut_text(*opened.tokenizer, text, chunk_tokens);
 }
 

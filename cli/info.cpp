@@ -8,6 +8,7 @@
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
 #include "runtime/decode/memory_plan.h"
+#include "runtime/file/bad_file.h"
 #include "runtime/model/kv_cache.h"
 #include "runtime/model/model.h"
 
@@ -93,7 +94,7 @@ int info(const InfoOptions& options) {
                 {"tensors", tensors}});
     return 0;
   }
-  std::printf("%s\n", file.path().string().c_str());
+  std::printf("%s\n", escaped(file.path().string(), kShownPathBytes).c_str());
   std::printf("  %s%s%s, %.1f M parameters, %s\n", config.architecture.c_str(), config.name.empty() ? "" : ", ",
               config.name.c_str(), static_cast<double>(outline.parameters) / 1e6,
               human_bytes(outline.file_bytes).c_str());

@@ -4,6 +4,7 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
+#include "runtime/model/finite_weights.h"
 #include "runtime/model/kv_cache.h"
 #include "runtime/selftest/trusted_kernels.h"
 
@@ -82,6 +83,11 @@ OpenModel open_model(const OpenOptions& options) {
                    {.method = options.groups.method, .groups = options.groups.per_layer(config)});
   }
   opened.tokenizer = load_tokenizer(opened.file, config.vocabulary);
+  if (!opened.tokenizer && options.reads_text) {
+    throw_error(ErrorCode::kBadModel,
+                "{}: has no tokenizer, so that no text can be read; `run` and `logits` take ids with --tokens",
+                escaped(opened.file.path().string()));
+  }
   if (opened.tokenizer && !opened.tokenizer->warning().empty() && !options.device.quiet)
     note(opened.tokenizer->warning());
 
@@ -99,6 +105,7 @@ OpenModel open_model(const OpenOptions& options) {
 bool make_ready_again(OpenModel& opened, OpenOptions& options, const Error& failure) {
   const bool quiet = options.device.quiet;
   if (failure.code() == ErrorCode::kNotANumber) {
+    check_finite_weights(opened.file, &interrupt_flag());  // then no cache helps
     if (options.cache_type() == CacheType::kF32) return false;
     if (!quiet) note(fmt::format("{}; once more with --kv f32", failure.what()));
     options.kv = "f32";

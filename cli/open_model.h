@@ -36,6 +36,7 @@ struct OpenOptions {
   std::uint32_t context = 0;  // 0: the default of SessionOptions
   std::uint32_t prefill_chunk = 128;
   bool compares_groups = false;  // several groupings, and their logits
+  bool reads_text = false;       // which a model without a tokenizer cannot
 
   CacheType cache_type() const;  // throws kUsage
 };
@@ -58,7 +59,8 @@ auto within_memory(const OpenModel& opened, CacheType type, const Work& work) {
 }
 
 // After `failure` in the middle of decoding: the device opened again (kDeviceLost), or the cache set to f32
-// (kNotANumber). False where that is what failed. Nothing may refer to the model any more.
+// (kNotANumber). False where that is what failed. Nothing may refer to the model any more. Throws kBadModel where the
+// file's weights are no numbers.
 bool make_ready_again(OpenModel& opened, OpenOptions& options, const Error& failure);
 
 // A session that a lost device or a half-precision overflow does not end: what GenerateOptions::recover asks for.

@@ -34,9 +34,6 @@ std::string prompt_text(const RunOptions& options) {
 }
 
 std::vector<std::uint32_t> text_ids(const RunOptions& options, const OpenModel& opened, const std::string& text) {
-  if (!opened.tokenizer) {
-    throw_error(ErrorCode::kUsage, "{} has no tokenizer; give token ids with --tokens", opened.file.path().string());
-  }
   if (options.chat) return Conversation(*opened.tokenizer, options.system, options.open.device.quiet).user_turn(text);
   std::vector<std::uint32_t> ids = opened.tokenizer->encode(text);
   if (ids.empty())
@@ -121,8 +118,8 @@ int run_together(RunOptions& options, OpenModel& opened) {
       sequences.push_back(std::move(one));
       continue;
     }
-    std::printf("%s=== %u: %s\n%s\n", s == 0 ? "" : "\n", s + 1, escaped(options.prompts[s]).c_str(),
-                results[s].text.c_str());
+    std::printf("%s=== %u: %s\n", s == 0 ? "" : "\n", s + 1, escaped(options.prompts[s]).c_str());
+    print_text(results[s].text + "\n");
   }
   if (options.json) {
     Json document = sequences.front();
@@ -174,10 +171,10 @@ int run(RunOptions options) {
   }
   if (!options.system.empty() && !options.chat) throw_error(ErrorCode::kUsage, "--system is for --chat");
   if (!options.prompt_file.empty()) options.prompts = {read_text_file(options.prompt_file)};
+  options.open.reads_text = options.tokens.empty();
   OpenModel opened = open_model(options.open);
   if (options.prompts.size() > 1) return run_together(options, opened);
   if (options.chat && !options.json && stdin_is_terminal()) {
-    if (!opened.tokenizer) throw_error(ErrorCode::kUsage, "{} has no tokenizer", opened.file.path().string());
     return chat_on_terminal(opened, {.open = options.open,
                                      .system = options.system,
                                      .first_message = prompt_text(options),
@@ -197,10 +194,7 @@ int run(RunOptions options) {
                              .cancel = &interrupt_flag(),
                              .recover = [&](const Error& failure) { return lasting.recover(failure); }};
   if (!options.json) {
-    generation.on_text = [](std::string_view text) {
-      std::fwrite(text.data(), 1, text.size(), stdout);
-      std::fflush(stdout);
-    };
+    generation.on_text = print_text;
     if (tokenizer == nullptr) {
       generation.on_token = [](const DecodedToken& token) {
         std::printf("%u\n", token.id);

@@ -169,7 +169,7 @@ std::function<int()> add_sweep(CLI::App& app) {
                                          "each context depth, prefill speed and cache bytes.");
   const auto options = std::make_shared<SweepOptions>();
   SweepOptions& o = *options;
-  o.open.compares_groups = true;
+  o.open.compares_groups = o.open.reads_text = true;
   command->add_option("-m,--model", o.open.model,
                       "GGUF file, Hugging Face directory or fetched name (default: the bundled model)");
   command->add_option("-f,--file", o.text_file, "the text")->required();

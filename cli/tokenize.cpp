@@ -33,7 +33,7 @@ int tokenize(const TokenizeOptions& options) {
     if (back) document["text"] = text;
     print_json(document);
   } else if (back) {
-    std::printf("%s\n", text.c_str());
+    print_text(text + "\n");
   } else {
     for (std::size_t i = 0; i < ids.size(); ++i) std::printf("%u\t%s\n", ids[i], escaped(pieces[i], 400).c_str());
   }

@@ -161,6 +161,11 @@ class ConfigFromKeys {
     const RopeConfig& rope = config_.rope;
     out_["rope_theta"] = rope.theta;
     out_["rope_scaling"] = nullptr;
+    if (rope.scaling != RopeScaling::kYarn && rope.attention_factor != 1.0) {
+      throw_error(ErrorCode::kUsage,
+                  "{}: its rope.scaling.attn_factor of {} has no form in config.json; convert to a .gguf file instead",
+                  escaped(source_.path().string()), rope.attention_factor);
+    }
     if (!rope.frequency_divisors.empty()) {
       const bool plain = std::all_of(rope.frequency_divisors.begin(), rope.frequency_divisors.end(),
                                      [](float divisor) { return divisor == 1.0f; });

@@ -6,14 +6,19 @@
 namespace regroup::test {
 namespace {
 
+// The two ends of a new terminal: the file descriptor of ours, and the name of the program's.
+std::pair<int, std::string> open_terminal() {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) throw std::runtime_error("no terminal");
+  return {terminal, ptsname(terminal)};
+}
+
 class ChatTest : public ProgramTest {
  protected:
   // Types `lines` into `regroup run --chat` on a terminal of its own, one after each "> "; `control_c` instead of what
   // would come after them.
   static Outcome converse(const std::vector<std::string>& lines, bool control_c = false) {
-    const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
-    if (terminal < 0 || grantpt(terminal) != 0 || unlockpt(terminal) != 0) throw std::runtime_error("no terminal");
-    const std::string name = ptsname(terminal);
+    const auto [terminal, name] = open_terminal();
     int out[2], err[2];
     if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
     const std::filesystem::path cache = folder() / "cache";
@@ -92,6 +97,30 @@ TEST_F(ChatTest, CommandsAreNotSaidToTheModel) {
 
 TEST_F(ChatTest, ControlCEndsItWhileAMessageIsWaitedFor) {
   EXPECT_EQ(converse({"/reset"}, true).code, 130);
+}
+
+using TerminalTest = ProgramTest;
+
+// What a model says may hold anything.
+TEST_F(TerminalTest, TextCannotCommandIt) {
+  const auto ids = document({"tokenize", "-p", "a\x1b[31mb\nc"})["tokens"].get<std::vector<int>>();
+  std::string list;
+  for (const int id : ids) list += (list.empty() ? "" : ",") + std::to_string(id);
+  const std::vector<std::string> arguments = {"tokenize", "--decode", list};
+  EXPECT_NE(run(arguments).out.find("a\x1b[31mb\nc"), std::string::npos) << "into a pipe it goes as it is";
+
+  const auto [terminal, name] = open_terminal();
+  const int end = open(name.c_str(), O_RDWR | O_NOCTTY);
+  run_program(arguments, {.cache = folder() / "cache", .out_to = name});
+  close(end);
+  std::string shown;
+  char buffer[4096];
+  for (ssize_t count = 0; (count = read(terminal, buffer, sizeof buffer)) > 0;) {
+    shown.append(buffer, static_cast<std::size_t>(count));
+    if (shown.ends_with("c\r\n")) break;
+  }
+  close(terminal);
+  EXPECT_NE(shown.find("a\\u{1b}[31mb\r\nc"), std::string::npos) << shown;
 }
 
 }  // namespace

@@ -34,26 +34,10 @@ class ChatTest : public ProgramTest {
             "0", nullptr);
       _exit(127);
     }
-    close(out[1]);
-    close(err[1]);
     Outcome outcome;
-    pollfd streams[] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
-    std::string* texts[] = {&outcome.out, &outcome.err};
     std::size_t typed = 0;
-    for (int open_streams = 2; open_streams > 0;) {
-      poll(streams, 2, -1);
-      for (int i = 0; i < 2; ++i) {
-        if (streams[i].fd < 0 || streams[i].revents == 0) continue;
-        char buffer[4096];
-        const ssize_t count = read(streams[i].fd, buffer, sizeof buffer);
-        if (count > 0) {
-          texts[i]->append(buffer, static_cast<std::size_t>(count));
-        } else {
-          streams[i].fd = -1;
-          --open_streams;
-        }
-      }
-      if (!outcome.out.ends_with("> ") || typed > lines.size()) continue;
+    listen_to(child, out, err, outcome, [&, terminal = terminal] {
+      if (!outcome.out.ends_with("> ") || typed > lines.size()) return;
       if (typed == lines.size()) {
         if (control_c) kill(child, SIGINT);
       } else {
@@ -62,13 +46,8 @@ class ChatTest : public ProgramTest {
         outcome.out += "|";  // answered
       }
       ++typed;
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
+    });
     close(terminal);
-    close(out[0]);
-    close(err[0]);
-    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return outcome;
   }
   static std::size_t count(const std::string& text, const std::string& part) {

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -34,6 +35,35 @@ struct Surroundings {
   std::vector<std::pair<std::string, std::string>> environment = {};
 };
 
+// Reads both pipes until the program has closed them, then its exit code; `heard` is called after every piece.
+inline void listen_to(pid_t child, const int (&out)[2], const int (&err)[2], Outcome& outcome,
+                      const std::function<void()>& heard) {
+  close(out[1]);
+  close(err[1]);
+  pollfd streams[] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
+  std::string* texts[] = {&outcome.out, &outcome.err};
+  for (int open_streams = 2; open_streams > 0;) {
+    poll(streams, 2, -1);
+    for (int i = 0; i < 2; ++i) {
+      if (streams[i].fd < 0 || streams[i].revents == 0) continue;
+      char buffer[4096];
+      const ssize_t count = read(streams[i].fd, buffer, sizeof buffer);
+      if (count > 0) {
+        texts[i]->append(buffer, static_cast<std::size_t>(count));
+      } else {
+        streams[i].fd = -1;
+        --open_streams;
+      }
+    }
+    heard();
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  close(out[0]);
+  close(err[0]);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 inline Outcome run_program(const std::vector<std::string>& arguments, const Surroundings& around) {
   using Clock = std::chrono::steady_clock;
   int out[2], err[2];
@@ -54,38 +84,16 @@ inline Outcome run_program(const std::vector<std::string>& arguments, const Surr
     if (chdir(around.folder.c_str()) == 0) execv(around.program.c_str(), argv.data());
     _exit(127);
   }
-  close(out[1]);
-  close(err[1]);
   Outcome outcome;
   Clock::time_point signalled{};
-  pollfd streams[] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
-  std::string* texts[] = {&outcome.out, &outcome.err};
-  for (int open_streams = 2; open_streams > 0;) {
-    poll(streams, 2, -1);
-    for (int i = 0; i < 2; ++i) {
-      if (streams[i].fd < 0 || streams[i].revents == 0) continue;
-      char buffer[4096];
-      const ssize_t count = read(streams[i].fd, buffer, sizeof buffer);
-      if (count > 0) {
-        texts[i]->append(buffer, static_cast<std::size_t>(count));
-      } else {
-        streams[i].fd = -1;
-        --open_streams;
-      }
-    }
-    if (around.interrupt_after_output && !outcome.out.empty() && signalled == Clock::time_point{}) {
-      signalled = Clock::now();
-      kill(child, SIGINT);
-    }
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
+  listen_to(child, out, err, outcome, [&] {
+    if (!around.interrupt_after_output || outcome.out.empty() || signalled != Clock::time_point{}) return;
+    signalled = Clock::now();
+    kill(child, SIGINT);
+  });
   if (signalled != Clock::time_point{}) {
     outcome.seconds_after_signal = std::chrono::duration<double>(Clock::now() - signalled).count();
   }
-  close(out[0]);
-  close(err[0]);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return outcome;
 }
 

@@ -119,14 +119,14 @@ int chat_on_terminal(OpenModel& opened, ChatOptions options) {
   Chat chat(opened, options);
   // Ctrl-C ends an answer or a command, not the conversation; while a message is waited for it ends that.
   const auto uninterrupted = [](const auto& work) {
-    interrupt_flag() = false;
+    forget_interrupt();
     work();
-    interrupt_flag() = false;
+    forget_interrupt();
   };
   if (!options.first_message.empty()) uninterrupted([&] { chat.answer(options.first_message); });
   for (std::string line;;) {
     print_text("> ");
-    if (!std::getline(std::cin, line) || line == "/exit") break;
+    if (!wait_for_input() || !std::getline(std::cin, line) || line == "/exit") break;
     if (line.empty()) continue;
     uninterrupted([&] {
       if (!is_command(chat, line)) chat.answer(line);

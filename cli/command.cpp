@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -18,27 +17,6 @@
 #include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::cli {
-namespace {
-
-// Signal handlers can reach nothing but globals; this is the program's, not the library's.
-CancelFlag interrupted_by_user{false};
-
-void on_interrupt(int) {
-  if (interrupted_by_user.exchange(true)) _exit(130);
-}
-
-}  // namespace
-
-CancelFlag& interrupt_flag() {
-  return interrupted_by_user;
-}
-
-void install_interrupt_handler() {
-  struct sigaction action {};
-  action.sa_handler = on_interrupt;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 bool stderr_is_terminal() {
   return isatty(STDERR_FILENO) != 0;
@@ -261,7 +239,9 @@ CLI::Validator output_file() {
     std::error_code error;
     const std::filesystem::path target(path);
     const auto folder = target.has_parent_path() ? target.parent_path() : std::filesystem::path(".");
-    if (!std::filesystem::is_directory(folder, error)) {
+    // A folder that cannot be looked at is no error of the command line: the write says what is wrong.
+    const std::filesystem::file_type found = std::filesystem::status(folder, error).type();
+    if (found != std::filesystem::file_type::directory && found != std::filesystem::file_type::none) {
       return fmt::format("cannot write '{}': its folder does not exist", path);
     }
     if (std::filesystem::is_directory(target, error)) return fmt::format("cannot write '{}': it is a folder", path);

@@ -4,12 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/interrupt.h"
+#include "runtime/core/json.h"
 #include "runtime/core/progress.h"
 #include "runtime/gpu/device.h"
 #include "runtime/gpu/instance.h"
@@ -30,10 +31,6 @@ using AddCommand = std::function<int()> (*)(CLI::App& app);
 #define REGROUP_COMMAND(name) std::function<int()> add_##name(CLI::App& app);
 #include "cli/commands.def"
 #undef REGROUP_COMMAND
-
-// Set by Ctrl-C; a second Ctrl-C ends the process.
-CancelFlag& interrupt_flag();
-void install_interrupt_handler();
 
 bool stderr_is_terminal();
 bool stdin_is_terminal();

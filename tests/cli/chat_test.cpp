@@ -38,12 +38,12 @@ class ChatTest : public ProgramTest {
     std::size_t typed = 0;
     listen_to(child, out, err, outcome, [&, terminal = terminal] {
       if (!outcome.out.ends_with("> ") || typed > lines.size()) return;
-      if (typed < lines.size() || control_c) {
-        // The signal may come before the program waits: then the line ends its waiting.
-        if (typed == lines.size()) kill(child, SIGINT);
-        const std::string line = (typed < lines.size() ? lines[typed] : "/exit") + "\n";
+      if (typed < lines.size()) {
+        const std::string line = lines[typed] + "\n";
         if (write(terminal, line.data(), line.size()) < 0) throw std::runtime_error("cannot type");
         outcome.out += "|";  // answered
+      } else if (control_c) {
+        kill(child, SIGINT);  // perhaps before the program waits
       }
       ++typed;
     });

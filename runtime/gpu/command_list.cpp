@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <thread>
 
 #include "runtime/core/error.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t kSetsPerPool = 256;
 constexpr std::uint32_t kTimedDispatches = 4096;
+constexpr std::chrono::seconds kDrainLimit{5};
 constexpr VkPipelineStageFlags kWorkStages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 constexpr VkAccessFlags kAllReads = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_TRANSFER_READ_BIT;
 constexpr VkAccessFlags kAllWrites = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT;
@@ -279,13 +281,22 @@ void CommandList::submit() {
   }
 }
 
-// After a failure: nothing may be running when the caller reuses the buffers or this list. A wait that fails means that
-// the device is lost and nothing runs any more.
+// After a failure: nothing may be running when the caller reuses or destroys the buffers and this list. A wait that
+// finds the device lost means that nothing runs any more. One that had no memory says nothing: it is tried again, until
+// the work, which is small by the budget, must have ended in any case.
 void CommandList::drain() noexcept {
+  const auto give_up = Clock::now() + kDrainLimit;
   for (const auto& segment : segments_) {
     if (!segment->pending) continue;
     const VkFence fence = segment->fence.get();
-    vkWaitForFences(device_.handle(), 1, &fence, VK_TRUE, UINT64_MAX);
+    for (;;) {
+      VkResult result = REGROUP_VK(device_.faults(), WaitForFences, device_.handle(), 1, &fence, VK_TRUE, UINT64_MAX);
+      if (result == VK_ERROR_DEVICE_LOST) {  // a real loss is told again; behind a planned one the device goes on
+        result = vkWaitForFences(device_.handle(), 1, &fence, VK_TRUE, UINT64_MAX);
+      }
+      if (result == VK_SUCCESS || result == VK_ERROR_DEVICE_LOST || Clock::now() >= give_up) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     segment->pending = false;
   }
 }

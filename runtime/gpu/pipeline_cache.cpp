@@ -52,6 +52,15 @@ std::vector<char> read_file(const std::filesystem::path& file) {
   return bytes;
 }
 
+// Removes a file, when it is still there, without asking for memory.
+struct Removed {
+  const std::filesystem::path& path;
+  ~Removed() {
+    std::error_code unused;
+    std::filesystem::remove(path, unused);
+  }
+};
+
 }  // namespace
 
 std::filesystem::path pipeline_cache_path(const std::filesystem::path& directory, const DeviceInfo& info) {
@@ -113,17 +122,13 @@ bool store_pipeline_cache(VkDevice device, VkPipelineCache cache, const DeviceIn
   // The process id keeps two programs that end at the same moment from writing the same temporary.
   std::filesystem::path temporary = file;
   temporary += fmt::format(".{}.tmp", getpid());
+  const Removed unless_named{temporary};
   {
     std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (!out.flush()) {
-      out.close();
-      std::filesystem::remove(temporary, error);
-      return false;
-    }
+    if (!out.flush()) return false;
   }
   std::filesystem::rename(temporary, file, error);
-  if (error) std::filesystem::remove(temporary, error);
   return !error;
 }
 

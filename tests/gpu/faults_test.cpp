@@ -68,6 +68,19 @@ TEST_F(FailingDeviceTest, EveryCallMayFail) {
   }
 }
 
+// Else buffers would be freed, and fences destroyed, while the device still works with them.
+TEST_F(FailingDeviceTest, AWaitWithoutMemoryIsTriedUntilTheDeviceIsIdle) {
+  FaultPlan faults;
+  for (std::uint64_t call = 1; call <= 3; ++call) faults.add(call, VK_ERROR_OUT_OF_HOST_MEMORY, "WaitForFences");
+  try {
+    work(faults);
+    ADD_FAILURE() << "the failure was not noticed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kOutOfMemory) << error.what();
+  }
+  EXPECT_EQ(faults.failed_calls(), 3u);
+}
+
 TEST_F(FailingDeviceTest, AListGoesOnAfterAFailure) {
   FaultPlan faults;
   const auto device = Device::open(shared_instance(), {.mask = {}, .cache_directory = {}, .faults = &faults});

@@ -87,7 +87,11 @@ void check_target(const ModelFile& source, const fs::path& target, ModelFileKind
     refuse(target, "it would stand inside the input directory");
   }
   check_replaceable(target, kind, overwrite);
-  if (!fs::is_directory(folder, error)) refuse(target, "its folder does not exist");
+  const fs::file_type found = fs::status(folder, error).type();
+  if (found == fs::file_type::none) {
+    throw_error(ErrorCode::kFailed, "cannot write '{}': {}", escaped(target.string()), error.message());
+  }
+  if (found != fs::file_type::directory) refuse(target, "its folder does not exist");
 }
 
 void check_space(const fs::path& target, std::uint64_t bytes) {

@@ -29,6 +29,17 @@ std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
+// 0, or errno: EEXIST when there is such a name.
+int rename_to_new(const std::filesystem::path& from, const std::filesystem::path& to) {
+#ifdef RENAME_NOREPLACE
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno == EEXIST) return errno;
+#endif
+  if (::link(from.c_str(), to.c_str()) != 0) return errno;
+  ::unlink(from.c_str());
+  return 0;
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path target, Overwrite overwrite)
@@ -47,6 +58,7 @@ AtomicFile::AtomicFile(std::filesystem::path target, Overwrite overwrite)
     if (fs::is_symlink(own) && fs::exists(status)) target_ = fs::canonical(target_);
   }
   temporary_ = folder_of(target_) / fmt::format(".{}.{}.tmp", target_.filename().string(), ::getpid());
+  buffer_.reserve(kBufferBytes);  // before there is a file that a failure would leave
   // O_EXCL: never through a link or over a file that somebody else put there.
   file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file_ < 0 && errno == EEXIST) {  // left by a killed process of the same number
@@ -54,7 +66,6 @@ AtomicFile::AtomicFile(std::filesystem::path target, Overwrite overwrite)
     file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   }
   if (file_ < 0) fail("write", errno);
-  buffer_.reserve(kBufferBytes);
 }
 
 AtomicFile::~AtomicFile() {
@@ -123,21 +134,21 @@ void AtomicFile::close() {
 
 void AtomicFile::commit() {
   REGROUP_CHECK(file_ < 0 && !committed_);
+  const std::filesystem::path folder_path = folder_of(target_);
   if (overwrite_ == Overwrite::kNo) {
-    // A hard link fails when the name has come into being meanwhile, where a rename would replace it.
-    if (::link(temporary_.c_str(), target_.c_str()) == 0) {
-      ::unlink(temporary_.c_str());
-      committed_ = true;
-    } else if (errno == EEXIST) {
+    // The name may have come into being meanwhile, and a plain rename would replace it.
+    if (const int error = rename_to_new(temporary_, target_); error == EEXIST) {
       refuse_existing(target_);
+    } else {
+      committed_ = error == 0;
     }
   }
-  if (!committed_) {  // also file systems without links
+  if (!committed_) {  // also file systems that cannot do the above
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("name", errno);
     committed_ = true;
   }
   // The new name itself reaches the disk with its folder; systems that cannot do that lose nothing else.
-  const int folder = ::open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder = ::open(folder_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
     (void)::fsync(folder);
     ::close(folder);

@@ -33,6 +33,32 @@ std::string describe(const GgufValue& value) {
 
 }  // namespace
 
+GgufArray::GgufArray() = default;
+GgufArray::GgufArray(Items values) : items(std::move(values)) {}
+GgufArray::GgufArray(GgufArray&&) noexcept = default;
+GgufArray& GgufArray::operator=(GgufArray&&) noexcept = default;
+GgufArray::~GgufArray() = default;
+
+// The items are copied before the variant is made of them: where the copy of a vector runs out of memory inside the
+// copy of a variant, libstdc++ (12) destroys what was never there.
+GgufArray::GgufArray(const GgufArray& other)
+    : items(std::visit([](const auto& values) -> Items { return std::decay_t<decltype(values)>(values); },
+                       other.items)) {}
+GgufArray& GgufArray::operator=(const GgufArray& other) {
+  return *this = GgufArray(other);
+}
+
+std::size_t GgufArray::size() const {
+  return std::visit([](const auto& values) { return values.size(); }, items);
+}
+
+GgufMetadata::GgufMetadata(std::string file) : file_(std::move(file)) {}
+GgufMetadata::GgufMetadata(const GgufMetadata&) = default;
+GgufMetadata::GgufMetadata(GgufMetadata&&) noexcept = default;
+GgufMetadata& GgufMetadata::operator=(const GgufMetadata&) = default;
+GgufMetadata& GgufMetadata::operator=(GgufMetadata&&) noexcept = default;
+GgufMetadata::~GgufMetadata() = default;
+
 std::string_view gguf_type_name(GgufType type) {
   static constexpr std::array<std::string_view, kGgufTypes> kNames = {"uint8",  "int8",    "uint16", "int16",  "uint32",
                                                                       "int32",  "float32", "bool",   "string", "array",

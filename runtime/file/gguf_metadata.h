@@ -39,10 +39,17 @@ struct GgufArray {
                              std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>>;
   Items items;
 
+  // Defined in one place: instances for thirteen types of vectors are not needed in every file that sees a model.
+  GgufArray();
+  GgufArray(Items values);
+  GgufArray(const GgufArray& other);
+  GgufArray(GgufArray&&) noexcept;
+  GgufArray& operator=(const GgufArray& other);
+  GgufArray& operator=(GgufArray&&) noexcept;
+  ~GgufArray();
+
   GgufType element_type() const { return static_cast<GgufType>(items.index()); }
-  std::size_t size() const {
-    return std::visit([](const auto& values) { return values.size(); }, items);
-  }
+  std::size_t size() const;
 };
 
 using GgufValue = std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t,
@@ -60,7 +67,12 @@ class GgufMetadata {
   };
 
   // `file` is named in errors.
-  explicit GgufMetadata(std::string file = "metadata") : file_(std::move(file)) {}
+  explicit GgufMetadata(std::string file = "metadata");
+  GgufMetadata(const GgufMetadata&);
+  GgufMetadata(GgufMetadata&&) noexcept;
+  GgufMetadata& operator=(const GgufMetadata&);
+  GgufMetadata& operator=(GgufMetadata&&) noexcept;
+  ~GgufMetadata();
 
   const std::vector<Entry>& entries() const { return entries_; }  // in file order
   const GgufValue* find(std::string_view key) const;              // nullptr when there is none

@@ -187,6 +187,19 @@ TEST_F(HostFaultsTest, MemoryEndsWhileConverting) {
   memory_ends(convert("out"), 4);
 }
 
+// Each of the large allocations, of which there are as many every time: buffers of files, and copies of a vocabulary's
+// arrays, in the middle of which libstdc++ 12 would destroy what was never there.
+TEST_F(HostFaultsTest, BlocksRunOutWhilePooling) {
+  says_the_same_ = false;
+  for (const char* how : {"", "+"}) {
+    fail_everywhere({"convert", "-q", "-i", REGROUP_SOURCE_DIR "/assets/regroup-3m.gguf", "-o", output() / "out.gguf",
+                     "--groups", "4", "--method", "mean"},
+                    "block", {how}, 100, [&](const Outcome& outcome, const Outcome& right) {
+                      expect_result_or_refusal(outcome, right, {6});
+                    });
+  }
+}
+
 TEST_F(HostFaultsTest, FilesFailWhileDecoding) {
   std::vector<std::string> arguments = decode();
   arguments.insert(arguments.end(), {"--trace", output() / "trace.json"});

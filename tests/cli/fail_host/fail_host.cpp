@@ -1,6 +1,8 @@
 // A library for LD_PRELOAD in which a program's host fails: an allocation by the program's own code, or a call on a
 // file below a folder. Drivers and their files are left alone: what is tested is the program.
-//   FAIL_HOST=KIND:N[+]:HOW   KIND: `memory` or `file`; the N-th such call fails, with a + all from there on; 0: none
+//   FAIL_HOST=KIND:N[+]:HOW   KIND: `memory`, `block` (allocations of 4096 bytes and more) or `file`; the N-th such
+//   call
+//                             fails, with a + all from there on; 0: none
 //                             HOW, for files: an errno's name (ENOSPC, EIO, ENOMEM), or `short` for half the bytes
 //   FAIL_HOST_UNDER=FOLDER    whose files count
 //   FAIL_HOST_COUNT=FILE      the number of calls that counted is written there in the end
@@ -29,6 +31,7 @@ enum class Kind { kNone, kMemory, kFile };
 
 struct Plan {
   Kind kind = Kind::kNone;
+  std::size_t smallest = 0;  // bytes of an allocation that counts
   std::uint64_t call = 0;
   bool lasts = false;
   bool halves = false;
@@ -101,7 +104,7 @@ bool turn_has_come() {
 }
 
 bool allocation_fails(std::size_t bytes) {
-  if (plan.kind != Kind::kMemory || !in_main || inside) return false;
+  if (plan.kind != Kind::kMemory || bytes < plan.smallest || !in_main || inside) return false;
   inside = true;
   const bool fails = program_called() && turn_has_come();
   inside = false;
@@ -156,6 +159,7 @@ void read_plan() {
   if (text == nullptr) return;
   plan.under = std::getenv("FAIL_HOST_UNDER");
   if (std::strncmp(text, "memory:", 7) == 0) plan.kind = Kind::kMemory;
+  if (std::strncmp(text, "block:", 6) == 0) plan.kind = Kind::kMemory, plan.smallest = 4096;
   if (std::strncmp(text, "file:", 5) == 0) plan.kind = Kind::kFile;
   char* rest = nullptr;
   plan.call = std::strtoull(std::strchr(text, ':') + 1, &rest, 10);

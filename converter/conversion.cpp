@@ -1,7 +1,6 @@
 #include "converter/conversion.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <span>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "converter/state_folder.h"
 #include "runtime/core/digest.h"
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/model/group_plan.h"
 

@@ -1,7 +1,6 @@
 #include "converter/convert_checkpoint.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "converter/attention_layer_io.h"
@@ -19,6 +18,7 @@
 #include "converter/state_folder.h"
 #include "runtime/core/digest.h"
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/model/architecture.h"
 
 namespace regroup {

@@ -1,11 +1,11 @@
 #include "converter/source_checksum.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "runtime/core/digest.h"
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 
 namespace regroup {
 

@@ -2,12 +2,12 @@
 
 #include <fstream>
 #include <new>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <system_error>
 #include <utility>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
 #include "runtime/file/mapped_file.h"
 #include "runtime/file/replace_file.h"

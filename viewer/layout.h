@@ -1,12 +1,12 @@
 // Where panels stand: columns of panels with movable seams, presets, and what the user's config file keeps.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "plot/canvas.h"
+#include "runtime/core/json.h"
 
 namespace regroup::view {
 

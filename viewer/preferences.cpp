@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 
+#include "runtime/core/json.h"
 #include "runtime/file/json_cache.h"
 
 namespace regroup::view {

@@ -1,7 +1,7 @@
 // What a run of the viewer came to, as JSON: what --json prints, with and without a window.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include "runtime/core/json.h"
 
 namespace regroup::view {
 

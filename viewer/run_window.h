@@ -3,10 +3,10 @@
 
 #include <chrono>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "runtime/core/json.h"
 #include "viewer/stage.h"
 
 namespace regroup::view {

@@ -5,10 +5,10 @@
 
 #include <chrono>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "runtime/core/json.h"
 #include "viewer/preferences.h"
 #include "viewer/stage.h"
 

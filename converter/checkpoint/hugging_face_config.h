@@ -2,9 +2,8 @@
 // transformers loads.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include "converter/checkpoint/checkpoint_plan.h"
+#include "runtime/core/json.h"
 #include "runtime/model/model.h"
 
 namespace regroup {

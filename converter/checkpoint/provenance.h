@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "runtime/core/json.h"
 #include "runtime/file/gguf_metadata.h"
 #include "runtime/file/model_file.h"
 

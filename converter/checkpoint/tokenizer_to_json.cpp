@@ -1,10 +1,10 @@
 #include "converter/checkpoint/tokenizer_to_json.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/core/utf8.h"
 #include "runtime/text/gguf_spec.h"
 #include "runtime/text/pre_tokenizer_names.h"

@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "converter/attention_layer.h"
 #include "converter/checkpoint/checkpoint_plan.h"
+#include "runtime/core/json.h"
 #include "runtime/core/progress.h"
 #include "runtime/file/atomic_file.h"
 #include "runtime/file/gguf_metadata.h"

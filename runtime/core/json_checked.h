@@ -4,8 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string_view>
+
+#include "runtime/core/json.h"
 
 namespace regroup {
 

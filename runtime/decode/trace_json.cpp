@@ -1,9 +1,9 @@
 // Traces as JSON, and back with every number checked: a trace file may come from anywhere.
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
 #include "runtime/decode/trace.h"
 

@@ -1,9 +1,9 @@
 #include "runtime/file/generation_ids.h"
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
 #include "runtime/file/bad_file.h"
 #include "runtime/file/ceilings.h"

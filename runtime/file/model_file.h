@@ -6,13 +6,13 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "runtime/core/json.h"
 #include "runtime/core/vocabulary.h"
 #include "runtime/file/gguf_metadata.h"
 #include "runtime/file/mapped_file.h"

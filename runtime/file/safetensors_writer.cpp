@@ -1,11 +1,11 @@
 #include "runtime/file/safetensors_writer.h"
 
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
 #include "runtime/core/checked.h"
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/file/mapped_file.h"
 #include "runtime/file/read_back.h"
 #include "runtime/file/safetensors_reader.h"

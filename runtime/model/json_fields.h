@@ -2,13 +2,13 @@
 // same.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "runtime/core/json.h"
 #include "runtime/file/model_file.h"
 
 namespace regroup {

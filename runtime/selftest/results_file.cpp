@@ -1,8 +1,7 @@
 #include "runtime/selftest/results_file.h"
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/file/json_cache.h"
 #include "runtime/gpu/shader_table.h"
 

@@ -1,11 +1,11 @@
 #include "runtime/text/hugging_face.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
 #include "runtime/text/end_of_generation.h"
 #include "runtime/text/json_field.h"

@@ -1,10 +1,10 @@
 #include "runtime/text/json_field.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
 
 namespace regroup {

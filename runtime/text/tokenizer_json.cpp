@@ -1,8 +1,7 @@
 #include "runtime/text/tokenizer_json.h"
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
 #include "runtime/text/json_field.h"
 #include "runtime/text/token_table.h"

@@ -2,10 +2,10 @@
 // from a caller's.
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "capi/include/regroup/regroup.h"
+#include "runtime/core/json.h"
 #include "tests/support/device_fixture.h"
 
 namespace regroup::test {

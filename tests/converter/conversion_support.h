@@ -7,11 +7,11 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "converter/convert_checkpoint.h"
+#include "runtime/core/json.h"
 #include "runtime/model/model.h"
 #include "tests/model/tiny_model.h"
 

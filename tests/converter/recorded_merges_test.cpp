@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "converter/group_costs.h"
 #include "converter/host_attention.h"
 #include "converter/merge.h"
+#include "runtime/core/json.h"
 #include "runtime/model/rope_table.h"
 
 namespace regroup::test {

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "tests/decode/loaded_model.h"
 #include "tests/support/npy.h"
 

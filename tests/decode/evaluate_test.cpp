@@ -4,9 +4,9 @@
 
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "tests/decode/loaded_model.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "runtime/core/json.h"
 #include "runtime/decode/generate.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "tests/decode/loaded_model.h"

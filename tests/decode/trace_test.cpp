@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 
 namespace regroup::test {
 namespace {

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "runtime/core/json.h"
 #include "tests/file/file_support.h"
 
 namespace regroup::test {

@@ -1,7 +1,7 @@
 // Fuzz targets of the text layer: tokenizer files, chat templates, and a user's text.
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "runtime/core/json.h"
 #include "runtime/core/utf8.h"
 #include "runtime/file/model_file.h"
 #include "runtime/text/chat_template.h"

@@ -3,8 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
+#include "runtime/core/json.h"
 #include "tests/support/device_fixture.h"
 #include "tests/support/scoped_variable.h"
 

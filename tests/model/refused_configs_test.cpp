@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/file/model_file.h"
 #include "runtime/model/model.h"
 #include "tests/model/tiny_model.h"

@@ -6,9 +6,10 @@
 #include <cstdint>
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "runtime/core/json.h"
 
 namespace regroup {
 

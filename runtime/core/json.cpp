@@ -1,0 +1,3 @@
+#include "runtime/core/json.h"
+
+template class nlohmann::basic_json<>;

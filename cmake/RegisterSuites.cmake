@@ -108,7 +108,7 @@ function(regroup_register_suites layer program device_suites)
         regroup_matrix(${driver} ${suite} ${layer} ${program} ${filter})
       endif()
       # The kernels for subgroups of 16, which lavapipe has when it is told to use 512-bit vectors (on any processor).
-      if(REGROUP_${upper}_ICD AND driver STREQUAL "lavapipe" AND layer STREQUAL "ops" AND suite MATCHES "^(Linear|Attention)")
+      if(REGROUP_${upper}_ICD AND driver STREQUAL "lavapipe" AND layer STREQUAL "ops" AND suite STREQUAL "LinearFormatTest")
         set(name ${driver}-512.${layer}.${suite})
         add_test(${name} ${program} --gtest_filter=${filter})
         regroup_suite_properties(${name} ${layer} ${driver} "LP_NATIVE_VECTOR_WIDTH=512")

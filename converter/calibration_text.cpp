@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/decode/sample_sequences.h"
 #include "runtime/model/kv_cache.h"
 

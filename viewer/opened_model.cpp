@@ -18,8 +18,7 @@ std::uint32_t OpenedModel::default_positions() const {
 
 std::unique_ptr<OpenedModel> open_model(Device& device, const std::string& name, CacheType cache_type, bool tune,
                                         const Progress& progress, const CancelFlag* cancel) {
-  auto opened = std::make_unique<OpenedModel>();
-  opened->file = ModelFile::open(locate_model(name));
+  std::unique_ptr<OpenedModel> opened(new OpenedModel{.file = ModelFile::open(locate_model(name))});
   opened->outline = read_outline(opened->file);
   check_cache_type(opened->config(), cache_type);
   const selftest::KernelNeeds needs = selftest::kernel_needs(opened->file, cache_type, true);

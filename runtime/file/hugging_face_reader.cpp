@@ -93,10 +93,10 @@ void HuggingFaceReader::read_config() {
   if (!is_there(path)) {
     bad_file(model_.path_.string(), "the directory has no config.json; {}", describe_contents(model_.path_));
   }
-  model_.config_ = parse_json_checked(read_text("config.json", kMaxModelConfigBytes), path.string(),
-                                      kMaxModelConfigBytes, kMaxModelConfigValues);
-  if (!model_.config_.is_object()) {
-    bad_file(path.string(), "is {}, expected an object", model_.config_.type_name());
+  model_.config_ = std::make_shared<const nlohmann::json>(parse_json_checked(
+      read_text("config.json", kMaxModelConfigBytes), path.string(), kMaxModelConfigBytes, kMaxModelConfigValues));
+  if (!model_.config().is_object()) {
+    bad_file(path.string(), "is {}, expected an object", model_.config().type_name());
   }
 }
 
@@ -121,8 +121,8 @@ void HuggingFaceReader::check_limits() const {
       {"n_ctx", 1, kMaxContext},
   };
   for (const Limit& limit : kLimits) {
-    const auto value = model_.config_.find(limit.key);
-    if (value == model_.config_.end() || value->is_null()) continue;
+    const auto value = model_.config().find(limit.key);
+    if (value == model_.config().end() || value->is_null()) continue;
     if (!is_whole_number(*value, limit.most) || value->get<std::uint64_t>() < limit.least) {
       bad_file((model_.path_ / "config.json").string(), "{} is {}, expected a whole number from {} to {}", limit.key,
                escaped(value->dump().substr(0, 60)), limit.least, limit.most);
@@ -217,7 +217,7 @@ void HuggingFaceReader::read_tokenizer() {
   constexpr const char* kGeneration = "generation_config.json";
   model_.generation_config_json_ =
       with_end_ids(read_side_file(kGeneration, kMaxModelConfigBytes), (model_.path_ / kGeneration).string(),
-                   model_.config_, (model_.path_ / "config.json").string());
+                   model_.config(), (model_.path_ / "config.json").string());
   const std::string pieces = read_side_file("tokenizer.model", kMaxSideFileBytes);
   const auto bytes = std::as_bytes(std::span(pieces));
   model_.sentencepiece_model_.assign(bytes.begin(), bytes.end());

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "runtime/core/error.h"
+#include "runtime/core/json.h"
 #include "runtime/file/bad_file.h"
 #include "runtime/file/gguf_reader.h"
 #include "runtime/file/hugging_face_reader.h"
@@ -25,6 +26,8 @@ std::uint64_t FileTensor::elements() const {
   for (const std::uint64_t dimension : shape) product *= dimension;
   return product;
 }
+
+ModelFile::ModelFile() : config_(std::make_shared<const nlohmann::json>()) {}
 
 ModelFile ModelFile::open(const std::filesystem::path& path) {
   std::error_code error;

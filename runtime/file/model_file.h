@@ -6,13 +6,13 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "runtime/core/json.h"
 #include "runtime/core/vocabulary.h"
 #include "runtime/file/gguf_metadata.h"
 #include "runtime/file/mapped_file.h"
@@ -50,7 +50,7 @@ class ModelFile {
   // GGUF key/value pairs (empty for Hugging Face directories).
   const GgufMetadata& metadata() const { return metadata_; }
   // config.json (null for GGUF).
-  const nlohmann::json& config() const { return config_; }
+  const nlohmann::json& config() const { return *config_; }
   // Raw text of tokenizer.json / tokenizer_config.json / generation_config.json, or empty (Hugging Face only). The last
   // has config.json's eos_token_id where the file gives none.
   const std::string& tokenizer_json() const { return tokenizer_json_; }
@@ -82,12 +82,14 @@ class ModelFile {
   friend class GgufReader;
   friend class HuggingFaceReader;
 
+  ModelFile();
+
   ModelFileKind kind_ = ModelFileKind::kGguf;
   std::filesystem::path path_;
   std::uint64_t file_bytes_ = 0;
   std::vector<MappedFile> files_;
   GgufMetadata metadata_;
-  nlohmann::json config_;
+  std::shared_ptr<const nlohmann::json> config_;  // behind a pointer: who sees a model need not see all of the library
   std::string tokenizer_json_, tokenizer_config_json_, generation_config_json_;
   std::vector<std::byte> sentencepiece_model_;
   std::string chat_template_;

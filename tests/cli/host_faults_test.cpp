@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <string_view>
 
 #include "tests/cli/program.h"
+#include "tests/support/drivers.h"
 
 #ifdef REGROUP_FAIL_HOST
 
@@ -36,9 +36,7 @@ std::vector<std::pair<std::string, std::string>> contents(const fs::path& path) 
 class HostFaultsTest : public ProgramTest {
  protected:
   void SetUp() override {
-    const char* driver = std::getenv("REGROUP_TEST_DRIVER");
-    if (driver != nullptr && std::string_view(driver) == "swiftshader")
-      GTEST_SKIP() << "what fails here is the host, and SwiftShader starts slowly";
+    if (is_slow_driver()) GTEST_SKIP() << "what fails here is the host";
     fs::remove_all(file(""));
     fs::create_directories(file(""));
     // A copy, so that its files count as the program's.

@@ -1,6 +1,7 @@
 // Generation that goes on after its device was lost, and after a half-precision cache overflowed; what cannot be
 // recovered from is an error.
 #include <algorithm>
+#include <optional>
 
 #include "runtime/core/error.h"
 #include "runtime/decode/generate_batch.h"
@@ -19,7 +20,7 @@ class RecoveryTest : public DeviceTest {
     std::filesystem::path path;
     SessionOptions options{.context = 64, .cache_type = CacheType::kF16, .prefill_chunk = 8};
     std::unique_ptr<Device> device;
-    LoadedModel loaded{};
+    std::optional<LoadedModel> loaded;
     std::optional<Session> session;
     std::optional<Batch> batch;
     int recoveries = 0;
@@ -28,17 +29,17 @@ class RecoveryTest : public DeviceTest {
     void open() {
       session.reset();
       batch.reset();
-      loaded = {};
+      loaded.reset();
       device.reset();
       device = Device::open(shared_instance(), {.mask = {}, .cache_directory = cache.path(), .faults = &faults});
       loaded = load_model(*device, kernel_profile(*device), path);
     }
     Session& start() {
-      session.emplace(*loaded.model, *loaded.grouping, options);
+      session.emplace(*loaded->model, *loaded->grouping, options);
       return *session;
     }
     Batch& start_batch() {
-      batch.emplace(*loaded.model, *loaded.grouping,
+      batch.emplace(*loaded->model, *loaded->grouping,
                     BatchOptions{.sequences = 2, .context = 64, .cache_type = options.cache_type, .prefill_chunk = 8});
       return *batch;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "runtime/core/error.h"
 #include "runtime/decode/generate.h"
@@ -31,14 +32,14 @@ class SessionTest : public DeviceTest {
     DeviceTest::SetUp();
     loaded_ = load_model(device(), kernel_profile(device()), bundled_model());
   }
-  const Model& model() { return *loaded_.model; }
+  const Model& model() { return *loaded_->model; }
   Session session(SessionOptions options = {.context = 128, .cache_type = CacheType::kF32}) {
-    return Session(model(), *loaded_.grouping, options);
+    return Session(model(), *loaded_->grouping, options);
   }
   Grouping grouping(std::uint32_t g) {
     return Grouping(model(), GroupPlan::contiguous(model().config(), {g}, PoolMethod::kMean));
   }
-  LoadedModel loaded_;
+  std::optional<LoadedModel> loaded_;
 };
 
 TEST_F(SessionTest, TokenByTokenEqualsPrefillAtOnce) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "runtime/core/error.h"
 #include "runtime/decode/attention_rows.h"
@@ -18,16 +19,16 @@ class StepRecorderTest : public DeviceTest {
     DeviceTest::SetUp();
     loaded_ = load_model(device(), kernel_profile(device()), bundled_model());
   }
-  const ModelConfig& config() { return loaded_.model->config(); }
+  const ModelConfig& config() { return loaded_->model->config(); }
   Session session(CacheType type = CacheType::kF32) {
-    return Session(*loaded_.model, *loaded_.grouping, {.context = 64, .cache_type = type});
+    return Session(*loaded_->model, *loaded_->grouping, {.context = 64, .cache_type = type});
   }
   std::vector<std::uint32_t> tokens(std::uint32_t count) {
     std::vector<std::uint32_t> ids(count);
     for (std::uint32_t i = 0; i < count; ++i) ids[i] = (i * 131 + 7) % config().vocabulary;
     return ids;
   }
-  LoadedModel loaded_;
+  std::optional<LoadedModel> loaded_;
 };
 
 void expect_close(std::span<const float> a, std::span<const float> b, float tolerance) {

@@ -24,4 +24,10 @@ inline std::optional<TestDriver> expected_driver() {
   return TestDriver{name, "a driver that tests/support/drivers.h lists"};
 }
 
+// For tests of the host's part alone, which the other driver shows as well and several times as quickly.
+inline bool is_slow_driver() {
+  const std::optional<TestDriver> driver = expected_driver();
+  return driver && driver->name == "swiftshader";
+}
+
 }  // namespace regroup::test

@@ -8,6 +8,7 @@
 #include "converter/live_grouping.h"
 #include "runtime/decode/generate.h"
 #include "runtime/decode/memory_plan.h"
+#include "runtime/model/finite_weights.h"
 #include "runtime/selftest/trusted_kernels.h"
 
 namespace regroup::capi {
@@ -129,8 +130,10 @@ regroup_status regroup_decode(regroup_session* session, const uint32_t* tokens, 
     const std::uint32_t kept = shared_prefix(decoder.tokens(), prompt);
     decoder.rewind(kept);
     const auto& tokenizer = session->opened.tokenizer;
-    const GenerateResult done =
-        generate(decoder, tokenizer ? &*tokenizer : nullptr, prompt.subspan(kept), generation_for(*session, chosen));
+    const GenerateResult done = blaming_weights(session->opened.file, &session->cancel, [&] {
+      return generate(decoder, tokenizer ? &*tokenizer : nullptr, prompt.subspan(kept),
+                      generation_for(*session, chosen));
+    });
     regroup_decode_result out{};
     out.stop = stop_of(done.stop);
     out.prompt_tokens = static_cast<std::uint32_t>(count - kept);

@@ -14,6 +14,7 @@
 #include "cli/figure6.h"
 #include "runtime/core/error.h"
 #include "runtime/decode/batch.h"
+#include "runtime/model/finite_weights.h"
 #include "runtime/model/kv_cache.h"
 #include "runtime/selftest/trusted_kernels.h"
 
@@ -182,8 +183,11 @@ class Bench {
 
   template <typename Run>
   void repeat(BenchRow& row, const Run& timed) const {
-    if (!options_.no_warmup) timed();  // pipelines, caches
-    for (std::uint32_t r = 0; r < options_.repetitions; ++r) row.timings.push_back(timed());
+    const auto once = [&] {
+      return bench_.opened ? blaming_weights(bench_.opened->file, &interrupt_flag(), timed) : timed();
+    };
+    if (!options_.no_warmup) once();  // pipelines, caches
+    for (std::uint32_t r = 0; r < options_.repetitions; ++r) row.timings.push_back(once());
     if (options_.open.device.quiet) return;
     note(fmt::format("G {} {} {}: {:.2f} t/s", groups_text(row.groups), row.kv, row.test(),
                      summarise(row.speeds()).mean));

@@ -8,6 +8,7 @@
 #include "runtime/decode/evaluate.h"
 #include "runtime/decode/load_tokenizer.h"
 #include "runtime/decode/locate_model.h"
+#include "runtime/model/finite_weights.h"
 #include "runtime/model/kv_cache.h"
 
 namespace regroup::cli {
@@ -71,8 +72,12 @@ int eval(const EvalOptions& given) {
     if (!own) groupings.push_back(std::move(grouping));
     contestants.push_back({*opened.model, own ? *opened.grouping : *groupings.back(), options.open.cache_type()});
   }
-  const std::vector<Evaluation> results =
-      evaluate(baseline, contestants, cut, {.progress = progress_on_stderr(quiet), .cancel = &interrupt_flag()});
+  const auto judge = [&] {
+    return evaluate(baseline, contestants, cut, {.progress = progress_on_stderr(quiet), .cancel = &interrupt_flag()});
+  };
+  const std::vector<Evaluation> results = blaming_weights(opened.file, &interrupt_flag(), [&] {
+    return other ? blaming_weights(other->file, &interrupt_flag(), judge) : judge();
+  });
   opened.device->save_pipeline_cache();
 
   Json rows = Json::array();

@@ -5,6 +5,7 @@
 #include "cli/npy_file.h"
 #include "cli/open_model.h"
 #include "runtime/core/error.h"
+#include "runtime/model/finite_weights.h"
 
 namespace regroup::cli {
 namespace {
@@ -24,9 +25,11 @@ int logits(const LogitsOptions& options) {
   Session session(*opened.model, *opened.grouping, {.context = open.context, .cache_type = open.cache_type()});
   const std::uint32_t vocabulary = opened.outline.config.vocabulary;
   NpyFile file(options.out, ids.size(), vocabulary);
-  session.all_logits(
-      ids, [&](std::size_t, std::span<const float> rows) { file.append(rows); }, &interrupt_flag(),
-      progress_on_stderr(open.device.quiet));
+  blaming_weights(opened.file, &interrupt_flag(), [&] {
+    session.all_logits(
+        ids, [&](std::size_t, std::span<const float> rows) { file.append(rows); }, &interrupt_flag(),
+        progress_on_stderr(open.device.quiet));
+  });
   file.commit();
   opened.device->save_pipeline_cache();
   if (options.json) {

@@ -10,6 +10,7 @@
 #include "runtime/core/error.h"
 #include "runtime/decode/measure.h"
 #include "runtime/file/replace_file.h"
+#include "runtime/model/finite_weights.h"
 #include "runtime/model/kv_cache.h"
 
 namespace regroup::cli {
@@ -92,8 +93,9 @@ void measure_rows(const OpenModel& opened, const SweepOptions& options, const Ev
     std::vector<Contestant> contestants;
     for (const Grouping* grouping : judged) contestants.push_back({*opened.model, *grouping, cache_type});
     if (contestants.empty()) continue;
-    const auto results =
-        evaluate(baseline, contestants, cut, {.progress = progress_on_stderr(quiet), .cancel = &interrupt_flag()});
+    const auto results = blaming_weights(opened.file, &interrupt_flag(), [&] {
+      return evaluate(baseline, contestants, cut, {.progress = progress_on_stderr(quiet), .cancel = &interrupt_flag()});
+    });
     for (std::size_t i = 0; i < judged.size(); ++i) {
       const auto groups = judged[i]->plan().groups();
       SweepRow row{.groups = groups,

@@ -14,6 +14,7 @@
 #include "runtime/core/error.h"
 #include "runtime/core/json.h"
 #include "runtime/decode/load_tokenizer.h"
+#include "runtime/model/finite_weights.h"
 #include "runtime/model/group_plan.h"
 
 namespace regroup {
@@ -145,9 +146,10 @@ std::vector<std::uint32_t> plan_budget(std::uint64_t budget, const ConvertCheckp
 
 }  // namespace
 
-ConversionResult run_conversion(const Conversion& conversion) {
+namespace {
+
+ConversionResult convert_opened(const Conversion& conversion, const ModelFile& file) {
   const std::filesystem::path output = named_path(conversion.output);
-  const ModelFile file = ModelFile::open(named_path(conversion.input));
   const ModelOutline outline = read_outline(file);
   const ModelConfig& config = outline.config;
   const auto budget = groups_budget(conversion.groups);
@@ -210,6 +212,13 @@ ConversionResult run_conversion(const Conversion& conversion) {
   if (kept) kept->discard();
   result.report.notes.insert(result.report.notes.begin(), notes.begin(), notes.end());
   return result;
+}
+
+}  // namespace
+
+ConversionResult run_conversion(const Conversion& conversion) {
+  const ModelFile file = ModelFile::open(named_path(conversion.input));
+  return blaming_weights(file, conversion.cancel, [&] { return convert_opened(conversion, file); });
 }
 
 }  // namespace regroup

@@ -8,6 +8,7 @@
 
 #include "runtime/core/error.h"
 #include "runtime/model/architecture.h"
+#include "runtime/model/finite_weights.h"
 #include "viewer/background.h"
 #include "viewer/host_memory.h"
 #include "viewer/live_grouping.h"
@@ -24,6 +25,15 @@ bool cancels(const EngineCommand& command) {
 // Puts an end to the merging of heads, if that is what is under way.
 bool outdates_merging(const EngineCommand& command) {
   return std::holds_alternative<SetGroups>(command) || std::holds_alternative<SetMethod>(command);
+}
+
+// `error`, or where that comes of weights that are no numbers, which of them.
+Error cause_of(const Error& error, const ModelFile& file, const CancelFlag& cancel) {
+  try {
+    return blaming_weights(file, &cancel, [&]() -> Error { throw error; });
+  } catch (const Error& cause) {
+    return cause.code() == ErrorCode::kInterrupted ? error : cause;
+  }
 }
 
 }  // namespace
@@ -172,7 +182,7 @@ void Engine::guarded(Failing failing, const std::function<void()>& what) {
     // Whatever interrupts has a command in the queue, or takes the device away: that decides on the run.
     if (error.code() != ErrorCode::kInterrupted) {
       if (failing == Failing::kStep) running_ = false;
-      say(error);
+      say(opened_ ? cause_of(error, opened_->file, cancel_) : error);
     }
     settle();
   } catch (const std::bad_alloc&) {

@@ -20,6 +20,9 @@ struct DecodedToken {
 // From Sample::chosen. Throws kNotANumber when a logit was not a finite number; `position` is told in that case.
 DecodedToken read_chosen(const Model& model, const Buffer& chosen, std::size_t position);
 
+// Throws kNotANumber unless all `logits`, which belong to the token at `position`, are finite numbers.
+void check_logits(const Model& model, std::span<const float> logits, std::size_t position);
+
 // Throws kUsage unless there are tokens, every id is in the vocabulary, and they fit into what is left of `context`
 // after `taken` positions.
 void check_prompt(const Model& model, std::span<const std::uint32_t> tokens, std::uint32_t context,

@@ -59,7 +59,7 @@ class Comparison {
     std::vector<TokenScore> out;
     for (const ComparedRow& row : download_values<ComparedRow>(model_.device(), scores_, rows)) {
       if (std::isnan(row.nll) || std::isnan(row.baseline_nll)) {
-        throw_error(ErrorCode::kFailed,
+        throw_error(ErrorCode::kNotANumber,
                     "the model produced logits that are not numbers on {}; try --kv f32, or `regroup selftest`",
                     model_.device().info().name);
       }

@@ -194,6 +194,7 @@ void Session::all_logits(std::span<const std::uint32_t> tokens, const LogitConsu
     const auto padded = download_values<float>(model_.device(), activations_->logits.buffer, count * stride);
     std::vector<float> dense(count * vocabulary);
     for (std::size_t t = 0; t < count; ++t) {
+      check_logits(model_, std::span(padded).subspan(t * stride, vocabulary), tokens_.size() - count + t);
       std::copy_n(padded.begin() + static_cast<std::ptrdiff_t>(t * stride), vocabulary,
                   dense.begin() + static_cast<std::ptrdiff_t>(t * vocabulary));
     }

@@ -1,12 +1,17 @@
 // What users get when something is wrong: the exit code, one line on stderr that names it, nothing on stdout.
 #include <sys/stat.h>
 
+#include <cstring>
 #include <fstream>
+#include <limits>
 
+#include "runtime/file/model_file.h"
 #include "tests/cli/program.h"
 
 namespace regroup::test {
 namespace {
+
+namespace fs = std::filesystem;
 
 class ErrorsTest : public ProgramTest {
  protected:
@@ -47,6 +52,30 @@ TEST_F(ErrorsTest, BadModelFiles) {
   expect_failure({"info", write("cut.gguf", head_of_the_model(100000))}, 3, {"cut.gguf"});
   expect_failure({"run", "-q", "-m", write("cut2.gguf", head_of_the_model(3'000'000)), "-p", "x"}, 3, {"cut2.gguf"});
   expect_failure({"tokenize", "-m", write("magic.gguf", "GGUF"), "-p", "x"}, 3, {"magic.gguf"});
+}
+
+TEST_F(ErrorsTest, WeightsThatAreNoNumbersAreNamedByWhatComputesWithThem) {
+  std::string bytes = head_of_the_model(fs::file_size(bundled()));
+  {
+    const ModelFile model = ModelFile::open(bundled());
+    const auto offset = model.find("blk.1.attn_norm.weight")->bytes.data() - model.files()[0].bytes().data();
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::memcpy(bytes.data() + offset, &nan, sizeof nan);
+  }
+  const std::string model = write("nan.gguf", bytes), text = write("text.txt", std::string(400, 'a'));
+  const std::vector<std::vector<std::string>> commands = {
+      {"run", "-p", "a", "-n", "2"},
+      {"run", "-p", "a", "-p", "b", "-n", "2"},
+      {"logits", "--tokens", "1,2,3", "-o", file("logits.npy")},
+      {"eval", "-f", text, "-c", "16"},
+      {"sweep", "-f", text, "-c", "16", "--groups", "8"},
+      {"bench", "-p", "4", "-n", "2", "-r", "1"},
+      {"convert", "-o", file("out.gguf"), "--groups", "4", "--method", "svd", "--calibration-tokens", "512"}};
+  for (std::vector<std::string> command : commands) {
+    command.insert(command.end(), {"-q", command[0] == "convert" ? "-i" : "-m", model});
+    expect_failure(command, 3, {"nan.gguf", "'blk.1.attn_norm.weight' has nan in row 0"});
+  }
+  for (const char* output : {"logits.npy", "out.gguf"}) EXPECT_FALSE(fs::exists(file(output))) << output;
 }
 
 TEST_F(ErrorsTest, WrongUsage) {

@@ -12,26 +12,27 @@ namespace {
 using Filter = Value (*)(Interpreter&, const Value&, const Arguments&);
 
 // value.a.b, for attribute="a.b"
-Value deep_attribute(const Value& value, const std::string& path) {
+Value deep_attribute(Interpreter& interpreter, const Value& value, const std::string& path) {
+  interpreter.spend_copy(path.size());
   Value found = value;
   for (std::size_t at = 0; at <= path.size();) {
     const std::size_t dot = std::min(path.find('.', at), path.size());
     const std::string name = path.substr(at, dot - at);
     const bool number = !name.empty() && name.find_first_not_of("0123456789") == std::string::npos && name.size() < 10;
     if (number) {
-      found = subscript(found, static_cast<std::int64_t>(std::stoll(name)));
+      found = subscript(interpreter, found, static_cast<std::int64_t>(std::stoll(name)));
     } else {
-      found = found.is_dict() ? subscript(found, name) : attribute(found, name);
+      found = found.is_dict() ? subscript(interpreter, found, name) : attribute(interpreter, found, name);
     }
     at = dot + 1;
   }
   return found;
 }
 
-Value by_attribute(const Value& value, const Value& path) {
+Value by_attribute(Interpreter& interpreter, const Value& value, const Value& path) {
   if (path.is_undefined() || path.is_none()) return value;
-  if (path.is_integer()) return subscript(value, path);
-  return deep_attribute(value, path.string());
+  if (path.is_integer()) return subscript(interpreter, value, path);
+  return deep_attribute(interpreter, value, path.string());
 }
 
 Value length(Interpreter&, const Value& input, const Arguments&) {
@@ -63,23 +64,21 @@ Value to_json_filter(Interpreter& interpreter, const Value& input, const Argumen
   }
   style.ascii_only = argument(arguments, 0, "ensure_ascii").truth();
   style.sort_keys = argument(arguments, 3, "sort_keys").truth();
-  return interpreter.made(to_json(input, style));
+  return to_json(input, style, interpreter);
 }
 
 Value join(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   const Value given = argument(arguments, 0, "d");
-  const std::string separator = given.is_undefined() ? "" : given.text();
+  const Value separator = given.as_string(interpreter);
   const Value path = argument(arguments, 1, "attribute");
-  std::string out;
+  ChargedText out(interpreter);
   bool first = true;
   for (const Value& item : interpreter.items_of(input)) {
-    if (!first) out += separator;
+    if (!first) out.add(separator.string());
     first = false;
-    const std::string text = by_attribute(item, path).text();
-    interpreter.spend_bytes(text.size() + separator.size());
-    out += text;
+    by_attribute(interpreter, item, path).write_text(out);
   }
-  return out;
+  return out.take();
 }
 
 Value items(Interpreter& interpreter, const Value& input, const Arguments&) {
@@ -105,7 +104,7 @@ Value pick(Interpreter& interpreter, const Value& input, const Arguments& argume
   }
   const std::string name = rest.positional.empty() ? "" : take_first().string();
   for (const Value& item : interpreter.items_of(input)) {
-    const Value value = by_name ? by_attribute(item, path) : item;
+    const Value value = by_name ? by_attribute(interpreter, item, path) : item;
     const bool holds = name.empty() ? value.truth() : test(interpreter, name, value, rest);
     if (holds == wanted) kept.push_back(item);
   }
@@ -129,22 +128,27 @@ Value map(Interpreter& interpreter, const Value& input, const Arguments& argumen
       out.push_back(filter(interpreter, name, item, rest));
       continue;
     }
-    Value found = by_attribute(item, path);
+    Value found = by_attribute(interpreter, item, path);
     out.push_back(found.is_undefined() && !otherwise.is_undefined() ? otherwise : found);
   }
   return out;
 }
 
-Value sorting_key(const Value& value, bool case_sensitive) {
-  return value.is_string() && !case_sensitive ? Value(lower_text(value.string())) : value;
+Value sorting_key(Interpreter& interpreter, const Value& value, bool case_sensitive) {
+  if (!value.is_string() || case_sensitive) return value;
+  interpreter.spend_walk(value.string().size());
+  return interpreter.made(lower_text(value.string()));
 }
 
-List sorted(List list, const Value& path, bool case_sensitive, bool reverse) {
+List sorted(Interpreter& interpreter, List list, const Value& path, bool case_sensitive, bool reverse) {
   std::vector<std::pair<Value, Value>> keyed;
-  for (Value& item : list) keyed.emplace_back(sorting_key(by_attribute(item, path), case_sensitive), std::move(item));
+  for (Value& item : list) {
+    Value key = sorting_key(interpreter, by_attribute(interpreter, item, path), case_sensitive);
+    keyed.emplace_back(std::move(key), std::move(item));
+  }
   // Merge sort by hand-written comparisons: compare() may throw, which std::stable_sort survives.
   std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& a, const auto& b) {
-    const int order = compare(a.first, b.first);
+    const int order = compare(a.first, b.first, interpreter);
     return reverse ? order > 0 : order < 0;
   });
   list.clear();
@@ -153,7 +157,7 @@ List sorted(List list, const Value& path, bool case_sensitive, bool reverse) {
 }
 
 Value sort(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
-  return sorted(interpreter.items_of(input), argument(arguments, 2, "attribute"),
+  return sorted(interpreter, interpreter.items_of(input), argument(arguments, 2, "attribute"),
                 argument(arguments, 1, "case_sensitive").truth(), argument(arguments, 0, "reverse").truth());
 }
 
@@ -161,14 +165,14 @@ Value dictsort(Interpreter& interpreter, const Value& input, const Arguments& ar
   const Value by = argument(arguments, 1, "by");
   const std::int64_t column = by.is_string() && by.string() == "value" ? 1 : 0;
   const Value pairs = method(input, "items").function()(interpreter, {});
-  return sorted(pairs.list(), column, argument(arguments, 0, "case_sensitive").truth(),
+  return sorted(interpreter, pairs.list(), column, argument(arguments, 0, "case_sensitive").truth(),
                 argument(arguments, 2, "reverse").truth());
 }
 
 Value unique(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   List out, keys;
   for (const Value& item : interpreter.items_of(input)) {
-    const Value key = sorting_key(by_attribute(item, argument(arguments, 1, "attribute")),
+    const Value key = sorting_key(interpreter, by_attribute(interpreter, item, argument(arguments, 1, "attribute")),
                                   argument(arguments, 0, "case_sensitive").truth());
     if (contains(interpreter, keys, key)) continue;
     keys.push_back(key);
@@ -182,11 +186,16 @@ Value extreme(Interpreter& interpreter, const Value& input, const Arguments& arg
   if (list.empty()) return Value::undefined("");
   const bool case_sensitive = argument(arguments, 0, "case_sensitive").truth();
   const Value path = argument(arguments, 1, "attribute");
+  const auto key_of = [&](const Value& item) {
+    return sorting_key(interpreter, by_attribute(interpreter, item, path), case_sensitive);
+  };
   const Value* best = &list[0];
+  Value best_key = key_of(*best);
   for (const Value& item : list) {
-    const Value a = sorting_key(by_attribute(item, path), case_sensitive),
-                b = sorting_key(by_attribute(*best, path), case_sensitive);
-    if (compare(a, b) == wanted) best = &item;
+    Value key = key_of(item);
+    if (compare(key, best_key, interpreter) != wanted) continue;
+    best = &item;
+    best_key = std::move(key);
   }
   return *best;
 }
@@ -200,23 +209,21 @@ Value indent(Interpreter& interpreter, const Value& input, const Arguments& argu
                 static_cast<std::size_t>(given.is_undefined() ? 4 : std::clamp<std::int64_t>(given.integer(), 0, 256)),
                 ' ');
   const bool first = argument(arguments, 1, "first").truth(), blank = argument(arguments, 2, "blank").truth();
-  const std::string text = input.text();
-  std::string out;
+  const Value whole = input.as_string(interpreter);
+  const std::string_view text = whole.string();
+  ChargedText out(interpreter);
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const bool empty = end == at;
-    if ((at > 0 || first) && (!empty || blank)) {
-      out += margin;
-      interpreter.spend_bytes(margin.size());
-    }
-    out += text.substr(at, end - at);
-    if (end < text.size()) out += '\n';
+    if ((at > 0 || first) && (!empty || blank)) out.add(margin);
+    out.add(text.substr(at, end - at));
+    if (end < text.size()) out.add('\n');
     at = end + 1;
   }
-  return interpreter.made(std::move(out));
+  return out.take();
 }
 
-Value to_integer(Interpreter&, const Value& input, const Arguments& arguments) {
+Value to_integer(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   const Value otherwise =
       has_argument(arguments, 0, "default") ? argument(arguments, 0, "default") : Value(std::int64_t{0});
   if (input.is_float()) {
@@ -224,7 +231,7 @@ Value to_integer(Interpreter&, const Value& input, const Arguments& arguments) {
   }
   if (input.is_number()) return input.integer();
   if (!input.is_string()) return otherwise;
-  const std::string text = strip_text(input.string(), std::nullopt, true, true);
+  const std::string text = strip_text(interpreter, input.string(), std::nullopt, true, true);
   double number = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
   if (text.empty() || result.ec != std::errc() || result.ptr != text.data() + text.size() || !(std::abs(number) < 9e18))
@@ -232,10 +239,10 @@ Value to_integer(Interpreter&, const Value& input, const Arguments& arguments) {
   return static_cast<std::int64_t>(number);
 }
 
-Value to_real(Interpreter&, const Value& input, const Arguments& arguments) {
+Value to_real(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   if (input.is_number()) return input.real();
   double number = 0;
-  const std::string text = input.is_string() ? strip_text(input.string(), std::nullopt, true, true) : "";
+  const std::string text = input.is_string() ? strip_text(interpreter, input.string(), std::nullopt, true, true) : "";
   const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
   if (!text.empty() && result.ec == std::errc() && result.ptr == text.data() + text.size()) return number;
   return has_argument(arguments, 0, "default") ? argument(arguments, 0, "default") : Value(0.0);
@@ -260,7 +267,7 @@ Value absolute(Interpreter&, const Value& input, const Arguments&) {
 Value sum(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   Value total = has_argument(arguments, 1, "start") ? argument(arguments, 1, "start") : Value(std::int64_t{0});
   for (const Value& item : interpreter.items_of(input)) {
-    total = binary(interpreter, "+", total, by_attribute(item, argument(arguments, 0, "attribute")));
+    total = binary(interpreter, "+", total, by_attribute(interpreter, item, argument(arguments, 0, "attribute")));
   }
   return total;
 }
@@ -275,29 +282,30 @@ Value reverse(Interpreter& interpreter, const Value& input, const Arguments&) {
 }
 
 Value escape(Interpreter& interpreter, const Value& input, const Arguments&) {
-  std::string out;
-  for (const char c : input.text()) {
+  const Value text = input.as_string(interpreter);
+  ChargedText out(interpreter);
+  for (const char c : text.string()) {
     switch (c) {
       case '&':
-        out += "&amp;";
+        out.add("&amp;");
         break;
       case '<':
-        out += "&lt;";
+        out.add("&lt;");
         break;
       case '>':
-        out += "&gt;";
+        out.add("&gt;");
         break;
       case '"':
-        out += "&#34;";
+        out.add("&#34;");
         break;
       case '\'':
-        out += "&#39;";
+        out.add("&#39;");
         break;
       default:
-        out += c;
+        out.add(c);
     }
   }
-  return interpreter.made(std::move(out));
+  return out.take();
 }
 
 struct NamedFilter {
@@ -309,19 +317,23 @@ constexpr NamedFilter kFilters[] = {
     {"trim",
      [](Interpreter& i, const Value& v, const Arguments& a) {
        const Value characters = argument(a, 0, "chars");
-       return i.made(strip_text(v.text(), characters.is_string() ? std::optional(characters.string()) : std::nullopt,
-                                true, true));
+       const auto given = characters.is_string() ? std::optional(characters.string()) : std::nullopt;
+       return i.made(strip_text(i, v.as_string(i).string(), given, true, true));
      }},
     {"length", length},
     {"count", length},
     {"default", default_value},
     {"d", default_value},
     {"tojson", to_json_filter},
-    {"upper", [](Interpreter& i, const Value& v, const Arguments&) { return i.made(upper_text(v.text())); }},
-    {"lower", [](Interpreter& i, const Value& v, const Arguments&) { return i.made(lower_text(v.text())); }},
-    {"title", [](Interpreter& i, const Value& v, const Arguments&) { return i.made(title_text(v.text())); }},
-    {"capitalize", [](Interpreter& i, const Value& v, const Arguments&) { return i.made(capitalized_text(v.text())); }},
-    {"string", [](Interpreter& i, const Value& v, const Arguments&) { return i.made(v.text()); }},
+    {"upper",
+     [](Interpreter& i, const Value& v, const Arguments&) { return i.made(upper_text(v.as_string(i).string())); }},
+    {"lower",
+     [](Interpreter& i, const Value& v, const Arguments&) { return i.made(lower_text(v.as_string(i).string())); }},
+    {"title",
+     [](Interpreter& i, const Value& v, const Arguments&) { return i.made(title_text(v.as_string(i).string())); }},
+    {"capitalize", [](Interpreter& i, const Value& v,
+                      const Arguments&) { return i.made(capitalized_text(v.as_string(i).string())); }},
+    {"string", [](Interpreter& i, const Value& v, const Arguments&) { return v.as_string(i); }},
     {"safe", [](Interpreter&, const Value& v, const Arguments&) { return v; }},
     {"join", join},
     {"items", items},
@@ -356,15 +368,17 @@ constexpr NamedFilter kFilters[] = {
     {"replace",
      [](Interpreter& i, const Value& v, const Arguments& a) {
        const Value most = argument(a, 2, "count");
-       return replace_text(i, v.text(), argument(a, 0, "old").text(), argument(a, 1, "new").text(),
+       const Value text = v.as_string(i), old_part = argument(a, 0, "old").as_string(i),
+                   new_part = argument(a, 1, "new").as_string(i);
+       return replace_text(i, text.string(), old_part.string(), new_part.string(),
                            most.is_integer() ? most.integer() : -1);
      }},
     {"escape", escape},
     {"e", escape},
-    {"attr",
-     [](Interpreter&, const Value& v, const Arguments& a) { return attribute(v, argument(a, 0, "name").string()); }},
+    {"attr", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return attribute(i, v, argument(a, 0, "name").string()); }},
     {"format",
-     [](Interpreter& i, const Value& v, const Arguments& a) { return binary(i, "%", v.text(), a.positional); }},
+     [](Interpreter& i, const Value& v, const Arguments& a) { return binary(i, "%", v.as_string(i), a.positional); }},
 };
 
 }  // namespace
@@ -372,7 +386,7 @@ constexpr NamedFilter kFilters[] = {
 Value filter(Interpreter& interpreter, const std::string& name, const Value& input, const Arguments& arguments) {
   for (const NamedFilter& known : kFilters) {
     if (known.name != name) continue;
-    if (input.is_string()) interpreter.spend_steps(input.string().size() / 16);
+    interpreter.spend_texts(input, arguments);
     return known.filter(interpreter, input, arguments);
   }
   throw TemplateError("there is no filter '" + name + "'");

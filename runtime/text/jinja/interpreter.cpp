@@ -14,20 +14,6 @@ using Kind = Node::Kind;
 // What the variable "loop" costs, which is made anew for every item.
 constexpr std::size_t kLoopSteps = 8;
 
-// Setting a namespace inside itself would make a ring.
-bool has_namespace(const Value& value, int depth = 0) {
-  if (depth > 16) return true;
-  if (value.is_list()) {
-    return std::any_of(value.list().begin(), value.list().end(),
-                       [&](const Value& item) { return has_namespace(item, depth + 1); });
-  }
-  if (!value.is_dict()) return false;
-  const auto& items = value.dict().items();
-  return value.dict().is_namespace || std::any_of(items.begin(), items.end(), [&](const auto& item) {
-           return has_namespace(item.second, depth + 1);
-         });
-}
-
 Value loop_variable(const List& items, std::size_t i) {
   Dict loop;
   const std::size_t count = items.size();
@@ -71,20 +57,10 @@ void Scope::set(const std::string& name, Value value) {
 }
 
 Interpreter::Depth::Depth(Interpreter& interpreter) : interpreter_(interpreter) {
-  if (++interpreter_.depth_ > interpreter_.limits_.depth) {
+  if (++interpreter_.depth_ > interpreter_.limits().depth) {
     --interpreter_.depth_;
     throw TemplateError("the template calls itself too deeply");
   }
-}
-
-void Interpreter::spend_steps(std::size_t steps) {
-  if (steps > limits_.steps - steps_) throw TemplateError("the template takes too many steps");
-  steps_ += steps;
-}
-
-void Interpreter::spend_bytes(std::size_t bytes) {
-  if (bytes > limits_.bytes - bytes_) throw TemplateError("the template makes too much text");
-  bytes_ += bytes;
 }
 
 Value Interpreter::made(std::string text) {
@@ -92,11 +68,23 @@ Value Interpreter::made(std::string text) {
   return text;
 }
 
+void Interpreter::spend_texts(const Value& subject, const Arguments& given) {
+  if (subject.is_string()) spend_walk(subject.string().size());
+  for (const Value& value : given.positional) {
+    if (value.is_string()) spend_copy(value.string().size());
+  }
+  for (const auto& [name, value] : given.named) {
+    if (value.is_string()) spend_copy(value.string().size());
+  }
+}
+
 List Interpreter::items_of(const Value& value) {
   List items;
   if (value.is_list()) {
-    items = value.list();
-  } else if (value.is_dict()) {
+    spend_steps(value.list().size());
+    return value.list();
+  }
+  if (value.is_dict()) {
     for (const auto& [key, item] : value.dict().items()) items.emplace_back(key);
   } else if (value.is_string()) {
     const std::string& text = value.string();
@@ -136,8 +124,14 @@ void Interpreter::write(std::string& out, std::string_view text) {
   out += text;
 }
 
+void Interpreter::write(std::string& out, const Value& value) {
+  if (value.is_string()) return write(out, std::string_view(value.string()));
+  out += value.as_string(*this).string();
+}
+
 std::string Interpreter::render(const Node& root, const Dict& context) {
-  steps_ = bytes_ = macros_ = 0;
+  Budget::operator=(Budget(limits()));
+  macros_ = 0;
   scopes_.clear();
   Scope& globals = new_scope(nullptr);
   for (const auto& [name, value] : context.items()) globals.set(name.string(), value);
@@ -158,10 +152,10 @@ Interpreter::Flow Interpreter::run(const Node& node, Scope& scope, std::string& 
       }
       return Flow::kNormal;
     case Kind::kText:
-      write(out, node.text);
+      write(out, std::string_view(node.text));
       return Flow::kNormal;
     case Kind::kOutput:
-      write(out, evaluate(*node.children[0], scope).text());
+      write(out, evaluate(*node.children[0], scope));
       return Flow::kNormal;
     case Kind::kIf: {
       std::size_t i = 0;
@@ -185,11 +179,11 @@ Interpreter::Flow Interpreter::run(const Node& node, Scope& scope, std::string& 
       const Node& call = *node.children[0];
       Arguments given = arguments(call, 1, scope);
       given.named.emplace_back("caller", macro(node, *node.children[1], scope));
-      write(out, evaluate(*call.children[0], scope).function()(*this, given).text());
+      write(out, evaluate(*call.children[0], scope).function()(*this, given));
       return Flow::kNormal;
     }
     case Kind::kFilterBlock:
-      write(out, evaluate_chain(node.children[0].get(), capture(*node.children[1], scope), scope).text());
+      write(out, evaluate_chain(node.children[0].get(), capture(*node.children[1], scope), scope));
       return Flow::kNormal;
     case Kind::kBreak:
       return Flow::kBreak;
@@ -242,9 +236,9 @@ void Interpreter::run_set(const Node& node, Scope& scope) {
   }
   const Value* target = scope.find(node.names[0]);
   if (target == nullptr) throw TemplateError("'" + node.names[0] + "' is undefined");
-  if (has_namespace(value)) throw TemplateError("a namespace() cannot be put into a namespace()");
-  spend_steps(steps_to_set(target->name_space()));
-  target->name_space().set(node.text, value);
+  // Setting a namespace inside itself would make a ring.
+  if (value.nesting().name_space) throw TemplateError("a namespace() cannot be put into a namespace()");
+  target->name_space().set(node.text, value, *this);
 }
 
 // `node` has the parameters; the macro sees the variables of the place that defines it.
@@ -321,16 +315,15 @@ Value Interpreter::evaluate(const Node& node, Scope& scope) {
       Dict dict;
       for (std::size_t i = 0; i + 1 < node.children.size(); i += 2) {
         const Value key = child(i);
-        spend_steps(steps_to_set(dict));
-        dict.set(key, child(i + 1));
+        dict.set(key, child(i + 1), *this);
       }
       return dict;
     }
     case Kind::kAttribute:
-      return attribute(child(0), node.text);
+      return attribute(*this, child(0), node.text);
     case Kind::kSubscript: {
       const Value object = child(0);
-      return subscript(object, child(1));
+      return subscript(*this, object, child(1));
     }
     case Kind::kSlice:
       return slice(node, scope);
@@ -385,11 +378,11 @@ bool Interpreter::compare_chain(const Node& node, Scope& scope) {
     const std::string& name = node.names[i];
     bool holds = false;
     if (name == "==" || name == "!=") {
-      holds = (left == right) == (name == "==");
+      holds = equal(left, right, *this) == (name == "==");
     } else if (name == "in" || name == "not in") {
       holds = contains(*this, right, left) == (name == "in");
     } else {
-      const int order = compare(left, right);
+      const int order = compare(left, right, *this);
       holds = name == "<" ? order < 0 : (name == "<=" ? order <= 0 : (name == ">" ? order > 0 : order >= 0));
     }
     if (!holds) return false;

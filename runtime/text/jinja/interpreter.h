@@ -13,13 +13,6 @@
 
 namespace regroup::jinja {
 
-struct Limits {
-  std::size_t steps = 2'000'000;             // nodes visited, items walked
-  std::size_t bytes = std::size_t{4} << 20;  // of all strings made on the way, the output included
-  int depth = 400;                           // nodes and macro calls inside each other
-  std::int64_t range_items = 100'000;
-};
-
 // The variables of a template, a loop or a macro call.
 struct Scope {
   Scope* parent = nullptr;
@@ -29,19 +22,18 @@ struct Scope {
   void set(const std::string& name, Value value);  // here
 };
 
-class Interpreter {
+// It is the budget of what it runs.
+class Interpreter : public Budget {
  public:
-  explicit Interpreter(const Limits& limits = {}) : limits_(limits) {}
+  explicit Interpreter(const Limits& limits = {}) : Budget(limits) {}
 
   // The output of `root` with the variables `context`. `root` must outlive the call. Throws TemplateError.
   std::string render(const Node& root, const Dict& context);
 
   // What filters, tests and methods need.
-  void spend_steps(std::size_t steps);
-  void spend_bytes(std::size_t bytes);
   Value made(std::string text);       // a string that a template made: its bytes are counted
   List items_of(const Value& value);  // what a loop over it walks
-  const Limits& limits() const { return limits_; }
+  void spend_texts(const Value& subject, const Arguments& given);  // strings that a filter, test or method reads
 
  private:
   enum class Flow { kNormal, kBreak, kContinue };
@@ -67,6 +59,7 @@ class Interpreter {
 
   Scope& new_scope(Scope* parent);
   void write(std::string& out, std::string_view text);
+  void write(std::string& out, const Value& value);
 
   Flow run(const Node& node, Scope& scope, std::string& out);
   Flow run_for(const Node& node, Scope& scope, std::string& out);
@@ -81,8 +74,6 @@ class Interpreter {
   bool compare_chain(const Node& node, Scope& scope);
   Arguments arguments(const Node& node, std::size_t first, Scope& scope);
 
-  Limits limits_;
-  std::size_t steps_ = 0, bytes_ = 0;
   int depth_ = 0;
   std::size_t macros_ = 0;    // made so far
   std::deque<Scope> scopes_;  // those inside each other, and older ones that a macro was made in and may outlive

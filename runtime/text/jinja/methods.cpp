@@ -25,9 +25,10 @@ std::int64_t optional_count(const Arguments& arguments, std::size_t position, st
 
 // startswith and endswith take one text or several.
 template <typename Matches>
-bool any_text(const Arguments& arguments, const Matches& matches) {
+bool any_text(Interpreter& interpreter, const Arguments& arguments, const Matches& matches) {
   const Value given = argument(arguments, 0, "prefix");
   if (!given.is_list()) return matches(given.string());
+  for (const Value& text : given.list()) interpreter.spend_steps(1 + text.string().size() / 1024);
   return std::any_of(given.list().begin(), given.list().end(),
                      [&](const Value& text) { return matches(text.string()); });
 }
@@ -48,6 +49,7 @@ Value split_right(Interpreter& interpreter, Text text, const Arguments& argument
     const std::size_t found =
         end < separator->size() ? std::string::npos : text.rfind(*separator, end - separator->size());
     if (found == std::string::npos) break;
+    interpreter.spend_steps(1);
     parts.push_back(interpreter.made(text.substr(found + separator->size(), end - found - separator->size())));
     end = found;
   }
@@ -61,6 +63,7 @@ Value split_lines(Interpreter& interpreter, Text text, const Arguments&) {
   std::size_t begin = 0;
   while (begin < text.size()) {
     const std::size_t end = std::min(text.find_first_of("\r\n", begin), text.size());
+    interpreter.spend_steps(1);
     lines.push_back(interpreter.made(text.substr(begin, end - begin)));
     begin = end + (text.compare(end, 2, "\r\n") == 0 ? 2 : 1);
   }
@@ -68,15 +71,14 @@ Value split_lines(Interpreter& interpreter, Text text, const Arguments&) {
 }
 
 Value join(Interpreter& interpreter, Text text, const Arguments& arguments) {
-  std::string out;
+  ChargedText out(interpreter);
   bool first = true;
   for (const Value& item : interpreter.items_of(argument(arguments, 0, "iterable"))) {
-    if (!first) out += text;
+    if (!first) out.add(text);
     first = false;
-    out += item.string();
-    interpreter.spend_bytes(item.string().size() + text.size());
+    out.add(item.string());
   }
-  return out;
+  return out.take();
 }
 
 Value find(Interpreter& interpreter, Text text, const Arguments& arguments) {
@@ -106,15 +108,15 @@ Value count(Interpreter& interpreter, Text text, const Arguments& arguments) {
 
 // "{} and {name}": no conversions, no format specifications.
 Value format(Interpreter& interpreter, Text text, const Arguments& arguments) {
-  std::string out;
+  ChargedText out(interpreter);
   std::size_t next = 0;
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (text[at] != '{' && text[at] != '}') {
-      out += text[at];
+      out.add(text[at]);
       continue;
     }
     if (at + 1 < text.size() && text[at + 1] == text[at]) {
-      out += text[at++];
+      out.add(text[at++]);
       continue;
     }
     const std::size_t end = text.find('}', at);
@@ -124,11 +126,10 @@ Value format(Interpreter& interpreter, Text text, const Arguments& arguments) {
     const std::size_t place = name.empty() ? next++ : (number ? std::stoul(name) : arguments.positional.size());
     const Value value = argument(arguments, place, name);
     if (value.is_undefined()) throw TemplateError("format(): there is no value for {" + name + "}");
-    out += value.text();
-    interpreter.spend_bytes(value.text().size());
+    value.write_text(out);
     at = end;
   }
-  return interpreter.made(std::move(out));
+  return out.take();
 }
 
 template <typename Predicate>
@@ -143,18 +144,18 @@ struct NamedMethod {
 
 constexpr NamedMethod kStringMethods[] = {
     {"strip", [](Interpreter& i, Text t,
-                 const Arguments& a) { return i.made(strip_text(t, optional_text(a, 0, "chars"), true, true)); }},
+                 const Arguments& a) { return i.made(strip_text(i, t, optional_text(a, 0, "chars"), true, true)); }},
     {"lstrip", [](Interpreter& i, Text t,
-                  const Arguments& a) { return i.made(strip_text(t, optional_text(a, 0, "chars"), true, false)); }},
+                  const Arguments& a) { return i.made(strip_text(i, t, optional_text(a, 0, "chars"), true, false)); }},
     {"rstrip", [](Interpreter& i, Text t,
-                  const Arguments& a) { return i.made(strip_text(t, optional_text(a, 0, "chars"), false, true)); }},
+                  const Arguments& a) { return i.made(strip_text(i, t, optional_text(a, 0, "chars"), false, true)); }},
     {"startswith",
-     [](Interpreter&, Text t, const Arguments& a) -> Value {
-       return any_text(a, [&](Text prefix) { return t.starts_with(prefix); });
+     [](Interpreter& i, Text t, const Arguments& a) -> Value {
+       return any_text(i, a, [&](Text prefix) { return t.starts_with(prefix); });
      }},
     {"endswith",
-     [](Interpreter&, Text t, const Arguments& a) -> Value {
-       return any_text(a, [&](Text suffix) { return t.ends_with(suffix); });
+     [](Interpreter& i, Text t, const Arguments& a) -> Value {
+       return any_text(i, a, [&](Text suffix) { return t.ends_with(suffix); });
      }},
     {"format", format},
     {"split", split},
@@ -195,57 +196,65 @@ constexpr NamedMethod kStringMethods[] = {
          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
        });
      }},
-    {"isupper",
-     [](Interpreter&, Text t, const Arguments&) -> Value { return t != lower_text(t) && t == upper_text(t); }},
-    {"islower",
-     [](Interpreter&, Text t, const Arguments&) -> Value { return t != upper_text(t) && t == lower_text(t); }},
+    {"isupper", [](Interpreter&, Text t, const Arguments&) -> Value { return is_upper_text(t); }},
+    {"islower", [](Interpreter&, Text t, const Arguments&) -> Value { return is_lower_text(t); }},
 };
 
-Value dict_method(const Value& object, const std::string& name) {
+// Null when there is none of that name.
+Function dict_method(const Value& object, const std::string& name) {
   if (name == "get") {
-    return Function([object](Interpreter&, const Arguments& arguments) -> Value {
+    return [object](Interpreter& interpreter, const Arguments& arguments) -> Value {
       const Value key = argument(arguments, 0, "key");
-      const Value* found = object.dict().find(key);
+      const Value* found = object.dict().find(key, interpreter);
       if (found != nullptr) return *found;
       return has_argument(arguments, 1, "default") ? argument(arguments, 1, "default") : Value(Value::None{});
-    });
+    };
   }
   if (name == "items" || name == "keys" || name == "values") {
-    return Function([object, name](Interpreter& interpreter, const Arguments&) -> Value {
+    return [object, name](Interpreter& interpreter, const Arguments&) -> Value {
+      interpreter.spend_steps(object.dict().items().size());
       List list;
       for (const auto& [key, value] : object.dict().items()) {
         if (name == "items") list.emplace_back(List{key, value});
         if (name == "keys") list.emplace_back(key);
         if (name == "values") list.push_back(value);
       }
-      interpreter.spend_steps(list.size());
       return list;
-    });
+    };
   }
   if (name == "copy") {
-    return Function([object](Interpreter&, const Arguments&) -> Value { return object.dict(); });
+    return [object](Interpreter& interpreter, const Arguments&) -> Value {
+      interpreter.spend_steps(object.dict().items().size());
+      return object.dict();
+    };
   }
-  return Value::undefined(name);
+  return nullptr;
 }
 
 }  // namespace
 
-Value character_at(const std::string& text, std::int64_t place) {
-  const auto total = static_cast<std::int64_t>(character_count(text));
-  if (place < 0) place += total;
-  if (place < 0 || place >= total) return Value::undefined("");
+Value character_at(Budget& budget, const std::string& text, std::int64_t place) {
+  if (place < 0) {
+    budget.spend_walk(text.size());
+    place += static_cast<std::int64_t>(character_count(text));
+    if (place < 0) return Value::undefined("");
+  }
   std::size_t at = 0;
-  for (; place > 0; --place) at += utf8_step(text, at).bytes;
+  for (; place > 0 && at < text.size(); --place) at += utf8_step(text, at).bytes;
+  budget.spend_walk(at);
+  if (at >= text.size()) return Value::undefined("");
   return text.substr(at, utf8_step(text, at).bytes);
 }
 
 Value method(const Value& object, const std::string& name) {
-  if (object.is_dict() && !object.dict().is_namespace) return dict_method(object, name);
+  if (object.is_dict() && !object.dict().is_namespace) {
+    if (Function found = dict_method(object, name)) return Value::bound_method(std::move(found), object);
+  }
   if (object.is_string()) {
     for (const NamedMethod& known : kStringMethods) {
       if (known.name != name) continue;
       return Function([object, call = known.method](Interpreter& interpreter, const Arguments& arguments) {
-        interpreter.spend_steps(object.string().size() / 16);
+        interpreter.spend_texts(object, arguments);
         return call(interpreter, object.string(), arguments);
       });
     }

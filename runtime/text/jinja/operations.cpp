@@ -73,33 +73,34 @@ Value real_arithmetic(std::string_view name, double a, double b) {
 
 // "%s is %d" % values
 Value format_percent(Interpreter& interpreter, const std::string& format, const Value& values) {
-  const List given = values.is_list() ? values.list() : List{values};
-  std::string out;
+  const List given = values.is_list() ? interpreter.items_of(values) : List{values};
+  interpreter.spend_walk(format.size());
+  ChargedText out(interpreter);
   std::size_t used = 0;
   for (std::size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%') {
-      out += format[i];
+      out.add(format[i]);
       continue;
     }
     const char kind = ++i < format.size() ? format[i] : '\0';
     if (kind == '%') {
-      out += '%';
+      out.add('%');
       continue;
     }
     if (used >= given.size()) throw TemplateError("too few values for a format");
     const Value& value = given[used++];
     if (kind == 's') {
-      out += value.text();
+      value.write_text(out);
     } else if (kind == 'd' || kind == 'i') {
-      out += std::to_string(value.is_float() ? static_cast<std::int64_t>(std::clamp(value.real(), -9e18, 9e18))
-                                             : value.integer());
+      out.add(std::to_string(value.is_float() ? static_cast<std::int64_t>(std::clamp(value.real(), -9e18, 9e18))
+                                              : value.integer()));
     } else if (kind == 'r') {
-      out += value.representation();
+      value.write_representation(out);
     } else {
       throw TemplateError(std::string("the format %") + kind + " is not supported");
     }
   }
-  return interpreter.made(std::move(out));
+  return out.take();
 }
 
 Value repeated(Interpreter& interpreter, const Value& value, std::int64_t count) {
@@ -143,24 +144,29 @@ Value make_range(Interpreter& interpreter, const Arguments& arguments) {
 Dict make_dict(Interpreter& interpreter, const Arguments& arguments) {
   Dict dict;
   const auto set = [&](const Value& key, const Value& value) {
-    interpreter.spend_steps(1 + steps_to_set(dict));
-    dict.set(key, value);
+    interpreter.spend_steps(1);
+    dict.set(key, value, interpreter);
   };
   for (const Value& given : arguments.positional) {
     for (const auto& [key, value] : given.dict().items()) set(key, value);
   }
-  for (const auto& [name, value] : arguments.named) set(name, value);
+  for (const auto& [name, value] : arguments.named) set(Value(name), value);
   return dict;
 }
 
 Value now(Interpreter& interpreter, const Arguments& arguments) {
-  const std::string format = argument(arguments, 0, "format").string();
+  const Value format = argument(arguments, 0, "format");
   const std::time_t seconds = std::time(nullptr);
   std::tm local{};
   localtime_r(&seconds, &local);
   char buffer[256];
-  const std::size_t size = std::strftime(buffer, sizeof buffer, format.c_str(), &local);
+  const std::size_t size = std::strftime(buffer, sizeof buffer, format.string().c_str(), &local);
   return interpreter.made(std::string(buffer, size));
+}
+
+// What subscript() gives where nothing is.
+Value no_entry(const Value& index) {
+  return Value::undefined(index.is_integer() ? std::to_string(index.integer()) : index.type_name());
 }
 
 }  // namespace
@@ -178,7 +184,12 @@ bool has_argument(const Arguments& arguments, std::size_t position, std::string_
 }
 
 Value binary(Interpreter& interpreter, std::string_view name, const Value& left, const Value& right) {
-  if (name == "~") return interpreter.made(left.text() + right.text());
+  if (name == "~") {
+    ChargedText out(interpreter);
+    left.write_text(out);
+    right.write_text(out);
+    return out.take();
+  }
   if (name == "%" && left.is_string()) return format_percent(interpreter, left.string(), right);
   if (left.is_number() && right.is_number()) {
     if (left.is_float() || right.is_float()) return real_arithmetic(name, left.real(), right.real());
@@ -186,9 +197,9 @@ Value binary(Interpreter& interpreter, std::string_view name, const Value& left,
   }
   if (name == "+" && left.is_string() && right.is_string()) return interpreter.made(left.string() + right.string());
   if (name == "+" && left.is_list() && right.is_list()) {
+    interpreter.spend_steps(left.list().size() + right.list().size());
     List both = left.list();
     both.insert(both.end(), right.list().begin(), right.list().end());
-    interpreter.spend_steps(both.size());
     return both;
   }
   const bool left_sequence = left.is_string() || left.is_list(), right_sequence = right.is_string() || right.is_list();
@@ -212,44 +223,42 @@ bool contains(Interpreter& interpreter, const Value& container, const Value& ite
     spend_search(interpreter, container.string(), item.string());
     return container.string().find(item.string()) != std::string::npos;
   }
-  if (container.is_dict()) return container.dict().find(item) != nullptr;
-  interpreter.spend_steps(container.list().size() / 4);
+  if (container.is_dict()) return container.dict().find(item, interpreter) != nullptr;
   for (const Value& other : container.list()) {
-    if (other == item) return true;
+    if (equal(other, item, interpreter)) return true;
   }
   return false;
 }
 
-Value attribute(const Value& object, const std::string& name) {
+Value attribute(Budget& budget, const Value& object, const std::string& name) {
   if (object.is_undefined()) throw TemplateError(object.type_name() + " has no '" + name + "'");
   if (object.is_dict() && object.dict().is_namespace) {
-    const Value* entry = object.dict().find_name(name);
+    const Value* entry = object.dict().find_name(name, budget);
     return entry == nullptr ? Value::undefined(name) : *entry;
   }
   Value found = method(object, name);
   if (!found.is_undefined() || !object.is_dict()) return found;
-  const Value* entry = object.dict().find_name(name);
+  const Value* entry = object.dict().find_name(name, budget);
   return entry == nullptr ? Value::undefined(name) : *entry;
 }
 
-Value subscript(const Value& object, const Value& index) {
+Value subscript(Budget& budget, const Value& object, const Value& index) {
   if (object.is_undefined()) throw TemplateError(object.type_name() + " has no entries");
   if (object.is_dict()) {
-    if (const Value* entry = object.dict().find(index)) return *entry;
-    if (!index.is_string()) return Value::undefined(index.text());
+    if (const Value* entry = object.dict().find(index, budget)) return *entry;
+    if (!index.is_string()) return no_entry(index);
     return object.dict().is_namespace ? Value::undefined(index.string()) : method(object, index.string());
   }
   if (index.is_string()) return method(object, index.string());
-  if (!object.is_list() && !object.is_string()) return Value::undefined(index.text());
-  if (!index.is_integer() && !index.is_bool()) return Value::undefined(index.text());
+  if (!object.is_list() && !object.is_string()) return no_entry(index);
+  if (!index.is_integer() && !index.is_bool()) return no_entry(index);
   std::int64_t place = index.integer();
   if (object.is_list()) {
     const auto count = static_cast<std::int64_t>(object.list().size());
     if (place < 0) place += count;
-    return place < 0 || place >= count ? Value::undefined(index.text())
-                                       : object.list()[static_cast<std::size_t>(place)];
+    return place < 0 || place >= count ? no_entry(index) : object.list()[static_cast<std::size_t>(place)];
   }
-  return character_at(object.string(), place);
+  return character_at(budget, object.string(), place);
 }
 
 Value global_function(std::string_view name) {
@@ -266,8 +275,8 @@ Value global_function(std::string_view name) {
       return make_dict(interpreter, arguments);
     });
   if (name == "raise_exception") {
-    return Function([](Interpreter&, const Arguments& arguments) -> Value {
-      throw TemplateError(argument(arguments, 0, "message").text(), true);
+    return Function([](Interpreter& interpreter, const Arguments& arguments) -> Value {
+      throw TemplateError(argument(arguments, 0, "message").as_string(interpreter).string(), true);
     });
   }
   if (name == "strftime_now") return Function(now);

@@ -15,16 +15,11 @@ Value binary(Interpreter& interpreter, std::string_view name, const Value& left,
 Value negative(const Value& value);
 bool contains(Interpreter& interpreter, const Value& container, const Value& item);
 
-// What it costs to put an entry into `dict`, which is searched from its beginning.
-inline std::size_t steps_to_set(const Dict& dict) {
-  return dict.items().size() / 8;
-}
-
 // object.name: a method, else the entry. object[index]: the entry, else a method. Undefined when there is neither.
-Value attribute(const Value& object, const std::string& name);
-Value subscript(const Value& object, const Value& index);
+Value attribute(Budget& budget, const Value& object, const std::string& name);
+Value subscript(Budget& budget, const Value& object, const Value& index);
 // The character at `place` (negative: from the end), or undefined.
-Value character_at(const std::string& text, std::int64_t place);
+Value character_at(Budget& budget, const std::string& text, std::int64_t place);
 // A method of Python's str or dict, bound to `object`; undefined when there is none of that name.
 Value method(const Value& object, const std::string& name);
 

@@ -5,6 +5,7 @@
 namespace regroup::jinja {
 
 bool test(Interpreter& interpreter, const std::string& name, const Value& input, const Arguments& arguments) {
+  interpreter.spend_texts(input, arguments);
   const auto other = [&] {
     if (arguments.positional.empty()) throw TemplateError("the test '" + name + "' needs a value");
     return arguments.positional[0];
@@ -32,19 +33,21 @@ bool test(Interpreter& interpreter, const std::string& name, const Value& input,
   if (name == "odd") return remainder(2) != 0;
   if (name == "even") return remainder(2) == 0;
   if (name == "divisibleby") return remainder(other().integer()) == 0;
-  if (name == "equalto" || name == "eq" || name == "==") return input == other();
-  if (name == "ne" || name == "!=") return !(input == other());
-  if (name == "lt" || name == "lessthan" || name == "<") return compare(input, other()) < 0;
-  if (name == "le" || name == "<=") return compare(input, other()) <= 0;
-  if (name == "gt" || name == "greaterthan" || name == ">") return compare(input, other()) > 0;
-  if (name == "ge" || name == ">=") return compare(input, other()) >= 0;
+  if (name == "equalto" || name == "eq" || name == "==") return equal(input, other(), interpreter);
+  if (name == "ne" || name == "!=") return !equal(input, other(), interpreter);
+  if (name == "lt" || name == "lessthan" || name == "<") return compare(input, other(), interpreter) < 0;
+  if (name == "le" || name == "<=") return compare(input, other(), interpreter) <= 0;
+  if (name == "gt" || name == "greaterthan" || name == ">") return compare(input, other(), interpreter) > 0;
+  if (name == "ge" || name == ">=") return compare(input, other(), interpreter) >= 0;
   if (name == "in") return contains(interpreter, other(), input);
   if (name == "sameas") {
     const Value value = other();
-    return input.type_name() == value.type_name() && input == value;
+    return input.type_name() == value.type_name() && equal(input, value, interpreter);
   }
-  if (name == "lower") return input.text() == lower_text(input.text()) && input.text() != upper_text(input.text());
-  if (name == "upper") return input.text() == upper_text(input.text()) && input.text() != lower_text(input.text());
+  if (name == "lower" || name == "upper") {
+    const Value text = input.as_string(interpreter);
+    return name == "lower" ? is_lower_text(text.string()) : is_upper_text(text.string());
+  }
   throw TemplateError("there is no test '" + name + "'");
 }
 

@@ -48,7 +48,28 @@ std::size_t previous_size(std::string_view text) {
   return size;
 }
 
+// How many bytes of white space `text` begins or ends with.
+std::size_t leading_bytes(std::string_view text) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const Utf8Step step = utf8_step(text, at);
+    if (!is_python_space(step.code_point)) break;
+    at += step.bytes;
+  }
+  return at;
+}
+
+std::size_t trailing_bytes(std::string_view text) {
+  std::size_t end = text.size();
+  while (end > 0 && is_python_space(character_before(text, end))) end -= previous_size(text.substr(0, end));
+  return text.size() - end;
+}
+
 }  // namespace
+
+bool is_python_space(char32_t c) {
+  return is_space(c);
+}
 
 std::size_t character_count(std::string_view text) {
   std::size_t count = 0;
@@ -56,19 +77,22 @@ std::size_t character_count(std::string_view text) {
   return count;
 }
 
-std::string strip_text(std::string_view text, const std::optional<std::string>& characters, bool left, bool right) {
+std::string strip_text(Budget& budget, std::string_view text, const std::optional<std::string>& characters, bool left,
+                       bool right) {
   if (!characters) {
-    if (left) text.remove_prefix(leading_space_bytes(text));
-    if (right) text.remove_suffix(trailing_space_bytes(text));
+    if (left) text.remove_prefix(leading_bytes(text));
+    if (right) text.remove_suffix(trailing_bytes(text));
     return std::string(text);
   }
   while (left && !text.empty()) {
     const std::size_t size = utf8_step(text, 0).bytes;
+    budget.spend_copy(characters->size());
     if (!is_one_of(*characters, text, 0, size)) break;
     text.remove_prefix(size);
   }
   while (right && !text.empty()) {
     const std::size_t size = previous_size(text);
+    budget.spend_copy(characters->size());
     if (!is_one_of(*characters, text, text.size() - size, size)) break;
     text.remove_suffix(size);
   }
@@ -101,17 +125,17 @@ Value split_text(Interpreter& interpreter, const std::string& text, const std::o
     put(rest);
     return parts;
   }
-  rest.remove_prefix(leading_space_bytes(rest));
+  rest.remove_prefix(leading_bytes(rest));
   for (std::int64_t cuts = 0; !rest.empty(); ++cuts) {
     if (most >= 0 && cuts == most) {
       put(rest);
       break;
     }
     std::size_t end = 0;
-    while (end < rest.size() && leading_space_bytes(rest.substr(end, 4)) == 0) end += utf8_step(rest, end).bytes;
+    while (end < rest.size() && leading_bytes(rest.substr(end, 4)) == 0) end += utf8_step(rest, end).bytes;
     put(rest.substr(0, end));
     rest.remove_prefix(end);
-    rest.remove_prefix(leading_space_bytes(rest));
+    rest.remove_prefix(leading_bytes(rest));
   }
   return parts;
 }
@@ -123,6 +147,7 @@ Value replace_text(Interpreter& interpreter, const std::string& text, const std:
   std::size_t at = 0;
   for (std::int64_t done = 0; most < 0 || done < most; ++done) {
     if (old_part.empty()) {  // between all characters
+      interpreter.spend_bytes(new_part.size());
       out += new_part;
       if (at >= text.size()) break;
       const std::size_t size = utf8_step(text, at).bytes;
@@ -131,11 +156,11 @@ Value replace_text(Interpreter& interpreter, const std::string& text, const std:
     } else {
       const std::size_t found = text.find(old_part, at);
       if (found == std::string::npos) break;
-      out += text.substr(at, found - at);
+      interpreter.spend_bytes(new_part.size());
+      out += std::string_view(text).substr(at, found - at);
       out += new_part;
       at = found + old_part.size();
     }
-    interpreter.spend_bytes(new_part.size());
   }
   if (at < text.size()) out += text.substr(at);
   return interpreter.made(std::move(out));
@@ -146,6 +171,13 @@ std::string upper_text(std::string_view text) {
 }
 std::string lower_text(std::string_view text) {
   return changed(text, lower);
+}
+
+bool is_upper_text(std::string_view text) {
+  return text == upper_text(text) && text != lower_text(text);
+}
+bool is_lower_text(std::string_view text) {
+  return text == lower_text(text) && text != upper_text(text);
 }
 
 std::string title_text(std::string_view text) {

@@ -10,22 +10,20 @@
 namespace regroup::jinja {
 namespace {
 
-constexpr int kMaxDepth = 128;
-
 class Writer {
  public:
-  explicit Writer(const JsonStyle& style) : style_(style) {}
+  Writer(const JsonStyle& style, Budget& budget) : style_(style), out_(budget) {}
 
   void write(const Value& value, int depth) {
-    if (depth > kMaxDepth) throw TemplateError("tojson: a value is nested too deeply");
+    out_.budget().spend_steps(1);
     if (value.is_none()) {
-      out_ += "null";
+      out_.add("null");
     } else if (value.is_bool()) {
-      out_ += value.truth() ? "true" : "false";
+      out_.add(value.truth() ? "true" : "false");
     } else if (value.is_float()) {
       write_real(value);
     } else if (value.is_integer()) {
-      out_ += value.text();
+      value.write_representation(out_);
     } else if (value.is_string()) {
       write_string(value.string());
     } else if (value.is_list()) {
@@ -37,49 +35,50 @@ class Writer {
     }
   }
 
-  std::string take() { return std::move(out_); }
+  std::string take() { return out_.take(); }
 
  private:
   void write_real(const Value& value) {
     if (std::isnan(value.real())) {
-      out_ += "NaN";
+      out_.add("NaN");
     } else if (std::isinf(value.real())) {
-      out_ += value.real() > 0 ? "Infinity" : "-Infinity";
+      out_.add(value.real() > 0 ? "Infinity" : "-Infinity");
     } else {
-      out_ += value.text();
+      value.write_representation(out_);
     }
   }
 
   void write_string(const std::string& text) {
-    out_ += '"';
+    out_.budget().spend_walk(text.size());
+    out_.add('"');
     for (std::size_t at = 0; at < text.size();) {
       const Utf8Step step = utf8_step(text, at);
       const char32_t c = step.code_point;
       if (c == '"' || c == '\\') {
-        out_ += '\\';
-        out_ += static_cast<char>(c);
+        out_.add('\\');
+        out_.add(static_cast<char>(c));
       } else if (c == '\n') {
-        out_ += "\\n";
+        out_.add("\\n");
       } else if (c == '\r') {
-        out_ += "\\r";
+        out_.add("\\r");
       } else if (c == '\t') {
-        out_ += "\\t";
+        out_.add("\\t");
       } else if (c == '\b') {
-        out_ += "\\b";
+        out_.add("\\b");
       } else if (c == '\f') {
-        out_ += "\\f";
+        out_.add("\\f");
       } else if (c < 0x20 || (style_.ascii_only && c >= 0x7f)) {
         write_escape(c);
       } else {
-        out_ += std::string_view(text).substr(at, step.bytes);
+        out_.add(std::string_view(text).substr(at, step.bytes));
       }
       at += step.bytes;
     }
-    out_ += '"';
+    out_.add('"');
   }
 
   void write_escape(char32_t c) {
-    const auto put = [&](char32_t unit) { out_ += fmt::format("\\u{:04x}", static_cast<unsigned>(unit)); };
+    const auto put = [&](char32_t unit) { out_.add(fmt::format("\\u{:04x}", static_cast<unsigned>(unit))); };
     if (c < 0x10000) {
       put(c);
     } else {
@@ -89,53 +88,59 @@ class Writer {
   }
 
   void new_line(int depth) {
-    out_ += '\n';
-    out_.append(static_cast<std::size_t>(depth) * static_cast<std::size_t>(style_.indent), ' ');
+    out_.add('\n');
+    out_.fill(static_cast<std::size_t>(depth) * static_cast<std::size_t>(style_.indent), ' ');
   }
 
   // Between items; `first` one has nothing in front.
   void separate(bool first, int depth) {
-    if (!first) out_ += style_.item_separator;
+    if (!first) out_.add(style_.item_separator);
     if (style_.indent >= 0) new_line(depth);
   }
 
   void write_list(const List& list, int depth) {
-    out_ += '[';
+    out_.add('[');
     for (std::size_t i = 0; i < list.size(); ++i) {
       separate(i == 0, depth + 1);
       write(list[i], depth + 1);
     }
     if (style_.indent >= 0 && !list.empty()) new_line(depth);
-    out_ += ']';
+    out_.add(']');
   }
 
   void write_dict(const Dict& dict, int depth) {
     auto items = dict.items();
     if (style_.sort_keys) {
       std::stable_sort(items.begin(), items.end(),
-                       [](const auto& a, const auto& b) { return compare(a.first, b.first) < 0; });
+                       [&](const auto& a, const auto& b) { return compare(a.first, b.first, out_.budget()) < 0; });
     }
-    out_ += '{';
+    out_.add('{');
     bool first = true;
     for (const auto& [key, value] : items) {
       separate(first, depth + 1);
       first = false;
-      write_string(key.is_bool() ? (key.truth() ? "true" : "false") : key.is_none() ? "null" : key.text());
-      out_ += style_.key_separator;
+      write_key(key);
+      out_.add(style_.key_separator);
       write(value, depth + 1);
     }
     if (style_.indent >= 0 && !items.empty()) new_line(depth);
-    out_ += '}';
+    out_.add('}');
   }
 
-  JsonStyle style_;
-  std::string out_;
+  void write_key(const Value& key) {
+    if (key.is_bool()) return write_string(key.truth() ? "true" : "false");
+    if (key.is_none()) return write_string("null");
+    write_string(key.as_string(out_.budget()).string());
+  }
+
+  const JsonStyle& style_;
+  ChargedText out_;
 };
 
 }  // namespace
 
-std::string to_json(const Value& value, const JsonStyle& style) {
-  Writer writer(style);
+std::string to_json(const Value& value, const JsonStyle& style, Budget& budget) {
+  Writer writer(style, budget);
   writer.write(value, 0);
   return writer.take();
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "runtime/core/utf8.h"
@@ -9,8 +10,7 @@
 namespace regroup::jinja {
 namespace {
 
-// Deeper values are refused: they come from literals inside literals, which the parser bounds, and from the caller.
-constexpr int kMaxDepth = 128;
+constexpr std::size_t kLongestName = 100;  // of something undefined
 
 std::string real_text(double value) {
   if (std::isnan(value)) return "nan";
@@ -21,115 +21,173 @@ std::string real_text(double value) {
 }
 
 // Python's repr() of a string: single quotes unless only single quotes are inside.
-std::string quoted(const std::string& text) {
+void write_quoted(ChargedText& out, const std::string& text) {
+  out.budget().spend_walk(text.size());
   const bool double_quotes = text.find('\'') != std::string::npos && text.find('"') == std::string::npos;
   const char quote = double_quotes ? '"' : '\'';
-  std::string out(1, quote);
+  out.add(quote);
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == quote || c == '\\') {
-      out += '\\';
-      out += c;
+      out.add('\\');
+      out.add(c);
     } else if (c == '\n') {
-      out += "\\n";
+      out.add("\\n");
     } else if (c == '\r') {
-      out += "\\r";
+      out.add("\\r");
     } else if (c == '\t') {
-      out += "\\t";
+      out.add("\\t");
     } else if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
+      out.add(fmt::format("\\x{:02x}", byte));
     } else {
-      out += c;
+      out.add(c);
     }
   }
-  return out + quote;
+  out.add(quote);
 }
 
-std::string represent(const Value& value, int depth) {
-  if (depth > kMaxDepth) throw TemplateError("a value is nested too deeply");
-  if (value.is_string()) return quoted(value.string());
-  if (value.is_list()) {
-    std::string out = "[";
-    for (const Value& item : value.list()) {
-      if (out.size() > 1) out += ", ";
-      out += represent(item, depth + 1);
-    }
-    return out + "]";
+void write_list(ChargedText& out, const List& list) {
+  out.budget().spend_steps(list.size());
+  out.add('[');
+  bool first = true;
+  for (const Value& item : list) {
+    if (!first) out.add(", ");
+    first = false;
+    item.write_representation(out);
   }
-  if (value.is_dict()) {
-    std::string out = "{";
-    for (const auto& [key, item] : value.dict().items()) {
-      if (out.size() > 1) out += ", ";
-      out += represent(key, depth + 1) + ": " + represent(item, depth + 1);
-    }
-    return out + "}";
-  }
-  return value.text();
+  out.add(']');
 }
 
-bool equal(const Value& a, const Value& b, int depth) {
-  if (depth > kMaxDepth) throw TemplateError("a value is nested too deeply");
+void write_dict(ChargedText& out, const Dict& dict) {
+  out.budget().spend_steps(dict.items().size());
+  out.add('{');
+  bool first = true;
+  for (const auto& [key, item] : dict.items()) {
+    if (!first) out.add(", ");
+    first = false;
+    key.write_representation(out);
+    out.add(": ");
+    item.write_representation(out);
+  }
+  out.add('}');
+}
+
+bool equal_strings(std::string_view a, std::string_view b, Budget& budget) {
+  if (a.size() != b.size()) return false;
+  budget.spend_copy(a.size());
+  return a == b;
+}
+
+}  // namespace
+
+struct Value::HeldList {
+  List items;
+  Nesting nesting;
+};
+
+struct Value::HeldFunction {
+  Function call;
+  Nesting nesting;
+};
+
+void Value::Nesting::include(const Nesting& inner) {
+  depth = std::max(depth, inner.depth + 1);
+  name_space = name_space || inner.name_space;
+  if (depth > kMaxNesting) throw TemplateError("a value is nested too deeply");
+}
+
+bool equal(const Value& a, const Value& b, Budget& budget) {
+  budget.spend_steps(1);
   if (a.is_number() && b.is_number()) {
     if (a.is_float() || b.is_float()) return a.real() == b.real();
     return a.integer() == b.integer();
   }
-  if (a.is_string() && b.is_string()) return a.string() == b.string();
+  if (a.is_string() && b.is_string()) return equal_strings(a.string(), b.string(), budget);
   if (a.is_list() && b.is_list()) {
     const List &x = a.list(), &y = b.list();
     if (x.size() != y.size()) return false;
     for (std::size_t i = 0; i < x.size(); ++i) {
-      if (!equal(x[i], y[i], depth + 1)) return false;
+      if (!equal(x[i], y[i], budget)) return false;
     }
     return true;
   }
   if (a.is_dict() && b.is_dict()) {
     if (a.dict().items().size() != b.dict().items().size()) return false;
     for (const auto& [key, item] : a.dict().items()) {
-      const Value* other = b.dict().find(key);
-      if (other == nullptr || !equal(item, *other, depth + 1)) return false;
+      const Value* other = b.dict().find(key, budget);
+      if (other == nullptr || !equal(item, *other, budget)) return false;
     }
     return true;
   }
   return (a.is_none() && b.is_none()) || (a.is_undefined() && b.is_undefined());
 }
 
-}  // namespace
-
-const Value* Dict::find_name(std::string_view key) const {
+const Value* Dict::find_name(std::string_view key, Budget& budget) const {
+  budget.spend_steps(items_.size() / 8);
   for (const auto& [name, value] : items_) {
-    if (name.is_string() && name.string() == key) return &value;
+    if (name.is_string() && equal_strings(name.string(), key, budget)) return &value;
   }
   return nullptr;
 }
 
-const Value* Dict::find(const Value& key) const {
-  if (key.is_string()) return find_name(key.string());
+const Value* Dict::find(const Value& key, Budget& budget) const {
+  if (key.is_string()) return find_name(key.string(), budget);
   for (const auto& [name, value] : items_) {
-    if (name == key) return &value;
+    if (equal(name, key, budget)) return &value;
   }
   return nullptr;
 }
 
-void Dict::set(const Value& key, Value value) {
-  for (auto& [name, old] : items_) {
-    if (name == key) {
-      old = std::move(value);
-      return;
-    }
+void Dict::set(const Value& key, Value value, Budget& budget) {
+  put(const_cast<Value*>(find(key, budget)), key, std::move(value));
+}
+
+void Dict::set(std::string_view name, Value value) {
+  const auto known = [&](const auto& item) { return item.first.is_string() && item.first.string() == name; };
+  const auto found = std::find_if(items_.begin(), items_.end(), known);
+  put(found == items_.end() ? nullptr : &found->second, name, std::move(value));
+}
+
+// Into `place`, or behind all others when it is null.
+void Dict::put(Value* place, const Value& key, Value value) {
+  nesting_.include(key.nesting());
+  nesting_.include(value.nesting());
+  if (place != nullptr) {
+    *place = std::move(value);
+  } else {
+    items_.emplace_back(key, std::move(value));
   }
-  items_.emplace_back(key, std::move(value));
+}
+
+Value::Nesting Dict::nesting() const {
+  Value::Nesting all = nesting_;
+  all.name_space = all.name_space || is_namespace;
+  return all;
 }
 
 Value::Value(std::string value) : data_(std::make_shared<const std::string>(std::move(value))) {}
 Value::Value(std::string_view value) : Value(std::string(value)) {}
 Value::Value(const char* value) : Value(std::string(value)) {}
-Value::Value(List value) : data_(std::make_shared<const List>(std::move(value))) {}
+Value::Value(List value) {
+  Nesting nesting{1};
+  for (const Value& item : value) nesting.include(item.nesting());
+  data_ = std::make_shared<const HeldList>(std::move(value), nesting);
+}
 Value::Value(Dict value) : data_(std::make_shared<Dict>(std::move(value))) {}
-Value::Value(Function value) : data_(std::make_shared<const Function>(std::move(value))) {}
+Value::Value(Function value) : data_(std::make_shared<const HeldFunction>(std::move(value), Nesting{})) {}
 
-Value Value::undefined(std::string name) {
+Value Value::undefined(std::string_view name) {
   Value value;
-  value.data_ = Undefined{std::move(name)};
+  value.data_ =
+      Undefined{name.size() > kLongestName ? std::string(name.substr(0, kLongestName)) + "..." : std::string(name)};
+  return value;
+}
+
+Value Value::bound_method(Function function, const Value& object) {
+  Nesting nesting;
+  nesting.include(object.nesting());
+  Value value;
+  value.data_ = std::make_shared<const HeldFunction>(std::move(function), nesting);
   return value;
 }
 
@@ -150,7 +208,7 @@ const std::string& Value::string() const {
 
 const List& Value::list() const {
   if (!is_list()) throw TemplateError("a list is needed where " + type_name() + " is");
-  return *std::get<std::shared_ptr<const List>>(data_);
+  return std::get<std::shared_ptr<const HeldList>>(data_)->items;
 }
 
 const Dict& Value::dict() const {
@@ -165,7 +223,7 @@ Dict& Value::name_space() const {
 
 const Function& Value::function() const {
   if (!is_function()) throw TemplateError(type_name() + " is not callable");
-  return *std::get<std::shared_ptr<const Function>>(data_);
+  return std::get<std::shared_ptr<const HeldFunction>>(data_)->call;
 }
 
 bool Value::truth() const {
@@ -194,36 +252,57 @@ std::string Value::type_name() const {
   return "a function";
 }
 
-std::string Value::text() const {
-  if (is_undefined()) return "";
-  if (is_none()) return "None";
-  if (is_bool()) return std::get<bool>(data_) ? "True" : "False";
-  if (is_integer()) return std::to_string(integer());
-  if (is_float()) return real_text(real());
-  if (is_string()) return string();
-  if (is_function()) return "<function>";
-  return represent(*this, 0);
+Value::Nesting Value::nesting() const {
+  if (is_list()) return std::get<std::shared_ptr<const HeldList>>(data_)->nesting;
+  if (is_dict()) return dict().nesting();
+  if (is_function()) return std::get<std::shared_ptr<const HeldFunction>>(data_)->nesting;
+  return {};
 }
 
-std::string Value::representation() const {
-  return is_undefined() ? "Undefined" : represent(*this, 0);
+void Value::write_text(ChargedText& out) const {
+  if (is_undefined()) return;
+  if (is_string()) {
+    out.budget().spend_copy(string().size());
+    out.add(string());
+  } else {
+    write_representation(out);
+  }
 }
 
-bool operator==(const Value& a, const Value& b) {
-  return equal(a, b, 0);
+void Value::write_representation(ChargedText& out) const {
+  if (is_undefined()) return out.add("Undefined");
+  if (is_none()) return out.add("None");
+  if (is_bool()) return out.add(truth() ? "True" : "False");
+  if (is_integer()) return out.add(std::to_string(integer()));
+  if (is_float()) return out.add(real_text(real()));
+  if (is_string()) return write_quoted(out, string());
+  if (is_list()) return write_list(out, list());
+  if (is_dict()) return write_dict(out, dict());
+  out.add("<function>");
 }
 
-int compare(const Value& a, const Value& b) {
+Value Value::as_string(Budget& budget) const {
+  if (is_string()) return *this;
+  ChargedText out(budget);
+  write_text(out);
+  return out.take();
+}
+
+int compare(const Value& a, const Value& b, Budget& budget) {
+  budget.spend_steps(1);
   const auto order = [](const auto& x, const auto& y) { return x < y ? -1 : (y < x ? 1 : 0); };
   if (a.is_number() && b.is_number()) {
     if (a.is_float() || b.is_float()) return order(a.real(), b.real());
     return order(a.integer(), b.integer());
   }
-  if (a.is_string() && b.is_string()) return order(a.string(), b.string());  // UTF-8 keeps the order of code points
+  if (a.is_string() && b.is_string()) {
+    budget.spend_copy(std::min(a.string().size(), b.string().size()));
+    return order(a.string(), b.string());  // UTF-8 keeps the order of code points
+  }
   if (a.is_list() && b.is_list()) {
     const List &x = a.list(), &y = b.list();
     for (std::size_t i = 0; i < x.size() && i < y.size(); ++i) {
-      if (!(x[i] == y[i])) return compare(x[i], y[i]);
+      if (!equal(x[i], y[i], budget)) return compare(x[i], y[i], budget);
     }
     return order(x.size(), y.size());
   }

@@ -44,6 +44,21 @@ TEST(Jinja, RendersAsTheReference) {
   }
 }
 
+// str.strip() takes four characters more for white space than Unicode does, and two that only look like it stay.
+TEST(Jinja, StripsWhatPythonStrips) {
+  Dict variables;
+  variables.set("x", "\x1c\x1d\x1e\x1f \u00a0\u3000a\x1c b\u200b\u2028\x1f\x1c");
+  const auto with_x = [&](const std::string& source) { return Template(source).render(variables); };
+  EXPECT_EQ(with_x("{{ x | trim }}"), "a\x1c b\u200b");
+  EXPECT_EQ(with_x("{{ x.strip() }}"), "a\x1c b\u200b");
+  EXPECT_EQ(with_x("{{ x.lstrip() }}"), "a\x1c b\u200b\u2028\x1f\x1c");
+  EXPECT_EQ(with_x("{{ x.rstrip() }}"), "\x1c\x1d\x1e\x1f \u00a0\u3000a\x1c b\u200b");
+  EXPECT_EQ(with_x("{{ x.split() | join('|') }}"), "a|b\u200b");
+  EXPECT_EQ(with_x("{{ x.split(none, 1) | length }}"), "2");
+  EXPECT_EQ(with_x("{{ '\x1b 7\x1f' | int }}{{ '\x1c 7\x1f' | int }}"), "07");
+  EXPECT_EQ(with_x("{{ '\x1c\x1f'.strip() }}{{ '\x1c\x1f'.split() }}"), "[]");
+}
+
 TEST(Jinja, TellsItsOwnErrorsFromTheTemplatesRefusal) {
   try {
     render("{{ raise_exception('alternate, please') }}");

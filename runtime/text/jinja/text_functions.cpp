@@ -68,7 +68,7 @@ std::size_t trailing_bytes(std::string_view text) {
 }  // namespace
 
 bool is_python_space(char32_t c) {
-  return is_space(c);
+  return is_space(c) || (c >= 0x1c && c <= 0x1f);
 }
 
 std::size_t character_count(std::string_view text) {

@@ -10,7 +10,7 @@
 
 namespace regroup::jinja {
 
-// What str.strip() and str.split() take for white space.
+// What str.strip() and str.split() take for white space: Unicode's, and the four separators of ASCII.
 bool is_python_space(char32_t c);
 
 std::size_t character_count(std::string_view text);

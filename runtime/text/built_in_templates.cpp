@@ -20,8 +20,8 @@ constexpr BuiltInTemplate kLlama2{
     "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('user and assistant must alternate, beginning with user') }}{% endif %}"
     "{% if message['role'] == 'user' %}"
-    "{{ bos_token + '[INST] ' + ((system if loop.first else '') + message['content']).strip() + ' [/INST]' }}"
-    "{% else %}{{ ' ' + message['content'].strip() + ' ' + eos_token }}{% endif %}"
+    "{{ bos_token }}{{ '[INST] ' + ((system if loop.first else '') + message['content']).strip() + ' [/INST]' }}"
+    "{% else %}{{ ' ' + message['content'].strip() + ' ' }}{{ eos_token }}{% endif %}"
     "{% endfor %}"};
 
 constexpr BuiltInTemplate kLlama3{
@@ -58,7 +58,7 @@ constexpr BuiltInTemplate kMistral{
     "{{ raise_exception('user and assistant must alternate, beginning with user') }}{% endif %}"
     "{% if message['role'] == 'user' %}"
     "{{ '[INST] ' + (system if loop.first else '') + message['content'] + ' [/INST]' }}"
-    "{% else %}{{ message['content'] + eos_token }}{% endif %}"
+    "{% else %}{{ message['content'] }}{{ eos_token }}{% endif %}"
     "{% endfor %}"};
 
 }  // namespace

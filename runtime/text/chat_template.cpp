@@ -7,14 +7,19 @@
 namespace regroup {
 namespace {
 
-std::string token_text(const Tokenizer& tokenizer, std::optional<std::uint32_t> id) {
-  return id ? tokenizer.piece(*id) : std::string();
+// The special tokens by the names that templates have for them. As in transformers, one that the model does not have is
+// undefined.
+std::vector<std::pair<std::string, std::string>> special_tokens(const Tokenizer& tokenizer) {
+  std::vector<std::pair<std::string, std::string>> tokens;
+  if (tokenizer.bos()) tokens.emplace_back("bos_token", tokenizer.piece(*tokenizer.bos()));
+  if (tokenizer.eos()) tokens.emplace_back("eos_token", tokenizer.piece(*tokenizer.eos()));
+  for (const auto& [name, id] : tokenizer.named_tokens()) tokens.emplace_back(name, tokenizer.piece(id));
+  return tokens;
 }
 
 }  // namespace
 
-ChatTemplate::ChatTemplate(const Tokenizer& tokenizer)
-    : bos_(token_text(tokenizer, tokenizer.bos())), eos_(token_text(tokenizer, tokenizer.eos())) {
+ChatTemplate::ChatTemplate(const Tokenizer& tokenizer) : special_tokens_(special_tokens(tokenizer)) {
   const std::string& source = tokenizer.chat_template();
   const Recognised recognised = recognise_chat_format(source, tokenizer);
   built_in_ = std::make_unique<jinja::Template>(recognised.format.source);
@@ -78,8 +83,7 @@ std::string ChatTemplate::run(const jinja::Template& source, const std::vector<C
   variables.set("tools", jinja::Value::None{});
   variables.set("documents", jinja::Value::None{});
   variables.set("add_generation_prompt", add_generation_prompt);
-  variables.set("bos_token", bos_);
-  variables.set("eos_token", eos_);
+  for (const auto& [name, text] : special_tokens_) variables.set(name, text);
   jinja::Limits limits;
   limits.bytes += content_bytes * 16;  // templates copy what is said a few times
   limits.steps += content_bytes + messages.size() * 1000;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/text/tokenizer.h"
@@ -48,7 +49,7 @@ class ChatTemplate {
   std::unique_ptr<const jinja::Template> own_;  // null: there is none that can be parsed
   std::unique_ptr<const jinja::Template> built_in_;
   std::string name_, built_in_name_, warning_;
-  std::string bos_, eos_;
+  std::vector<std::pair<std::string, std::string>> special_tokens_;  // name in the template, text
 };
 
 }  // namespace regroup

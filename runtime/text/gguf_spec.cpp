@@ -29,6 +29,9 @@ void set_special_ids(TokenizerSpec& spec, const Vocabulary& from) {
   } else {
     spec.unk.reset();  // a byte-level vocabulary spells everything; its "unknown" token is not used when encoding
   }
+  const auto unk = spec.unk ? spec.unk : from.unk;
+  if (unk && *unk < spec.tokens.size()) spec.named_tokens.emplace_back("unk_token", *unk);
+  if (spec.pad) spec.named_tokens.emplace_back("pad_token", *spec.pad);
 }
 
 bool is_space_run(const std::string& token) {

@@ -96,6 +96,11 @@ TokenizerSpec spec_from_hugging_face(const HuggingFaceTexts& texts) {
   read_named_token(config, "bos_token", spec, spec.bos);
   read_named_token(config, "eos_token", spec, spec.eos);
   read_named_token(config, "pad_token", spec, spec.pad);
+  for (const char* name : {"unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
+    std::optional<std::uint32_t> id;
+    read_named_token(config, name, spec, id);
+    if (id) spec.named_tokens.emplace_back(name, *id);
+  }
   // As in transformers, the file of its own comes before the field.
   spec.chat_template = texts.chat_template.empty() ? read_chat_template(config) : std::string(texts.chat_template);
   if (!settled) {

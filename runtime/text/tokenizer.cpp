@@ -46,6 +46,7 @@ TokenizerSpec checked(TokenizerSpec spec) {
   for (const auto& id : {spec.bos, spec.eos, spec.unk, spec.pad}) {
     if (id) check_id(*id, "special");
   }
+  for (const auto& [name, id] : spec.named_tokens) check_id(id, "special");
   for (const auto& list : {spec.prefix, spec.suffix, spec.end_of_generation}) {
     for (const std::uint32_t id : list) check_id(id, "special");
   }
@@ -210,6 +211,9 @@ std::optional<std::uint32_t> Tokenizer::bos() const {
 }
 std::optional<std::uint32_t> Tokenizer::eos() const {
   return parts_->spec.eos;
+}
+const std::vector<std::pair<std::string, std::uint32_t>>& Tokenizer::named_tokens() const {
+  return parts_->spec.named_tokens;
 }
 
 bool Tokenizer::adds_bos() const {

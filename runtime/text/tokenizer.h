@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/core/vocabulary.h"
@@ -50,6 +51,8 @@ class Tokenizer {
   bool is_end_of_generation(std::uint32_t id) const;
   std::optional<std::uint32_t> bos() const;
   std::optional<std::uint32_t> eos() const;
+  // What the model's files name besides these two, as a chat template calls it: {"pad_token", 0}, ...
+  const std::vector<std::pair<std::string, std::uint32_t>>& named_tokens() const;
   bool adds_bos() const;  // whether encode() begins with BOS when asked for special tokens
   // The id of a token by its exact stored text.
   std::optional<std::uint32_t> find(std::string_view token) const;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/core/vocabulary.h"
@@ -89,6 +90,8 @@ struct TokenizerSpec {
   std::vector<std::uint32_t> prefix, suffix;  // put around a text with special tokens on (BOS, EOS)
 
   std::optional<std::uint32_t> bos, eos, unk, pad;
+  // What the model's files name besides BOS and EOS: {"pad_token", 0}, ... for the chat template.
+  std::vector<std::pair<std::string, std::uint32_t>> named_tokens;
   std::vector<std::uint32_t> end_of_generation;
   bool strips_leading_space = false;  // the whole text's first space was added by the tokenizer
   std::string chat_template;          // Jinja text, or empty

@@ -3,6 +3,7 @@
 #include "runtime/text/chat_template.h"
 
 #include "runtime/core/error.h"
+#include "runtime/text/hugging_face.h"
 #include "tests/text/fixture.h"
 
 namespace regroup {
@@ -70,6 +71,54 @@ TEST(ChatTemplate, FallsBackWhenTheTemplateFailsWhileItRuns) {
   const ChatText text = model.render({{"user", "hi"}}, true);
   EXPECT_EQ(text.text, "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
   EXPECT_NE(text.warning, "");
+}
+
+constexpr const char* kAllSpecialTokens =
+    "{{ bos_token }}|{{ eos_token }}|{{ unk_token }}|{{ pad_token }}|{{ sep_token }}|{{ cls_token }}|{{ mask_token }}|"
+    "{{ bos_token is defined }}|{{ pad_token is defined }}|{{ mask_token is defined }}";
+
+// As in transformers: every special token that the model's files name, and no others.
+TEST(ChatTemplate, IsGivenTheSpecialTokensThatThereAre) {
+  Vocabulary vocabulary;
+  vocabulary.tokens = {"<u>", "<p>", "<e>", "<b>"};
+  vocabulary.types.assign(vocabulary.tokens.size(), TokenType::kControl);
+  vocabulary.chat_template = kAllSpecialTokens;
+  const auto text = [&] { return ChatTemplate(Tokenizer(vocabulary)).render({}, false).text; };
+  EXPECT_EQ(text(), "|||||||False|False|False");
+  vocabulary.unk = 0;
+  vocabulary.pad = 1;
+  vocabulary.eos = 2;
+  vocabulary.bos = 3;
+  EXPECT_EQ(text(), "<b>|<e>|<u>|<p>||||True|True|False");
+  vocabulary.unk = 4;  // a byte-level vocabulary's is not used, and files have any number there
+  EXPECT_EQ(text(), "<b>|<e>||<p>||||True|True|False");
+}
+
+TEST(ChatTemplate, IsGivenTheSpecialTokensOfTokenizerConfig) {
+  const std::string tokenizer = R"({"model": {"type": "BPE", "vocab": {"a": 0, "<m>": 1, "<c>": 2, "<s>": 3, "<u>": 4},
+      "merges": []}, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}})";
+  json config = {{"cls_token", "<c>"},   {"mask_token", {{"content", "<m>"}}},
+                 {"sep_token", "<s>"},   {"unk_token", "<u>"},
+                 {"pad_token", nullptr}, {"bos_token", "<not there>"}};
+  config["chat_template"] = kAllSpecialTokens;
+  const std::string config_text = config.dump();
+  HuggingFaceTexts texts;
+  texts.tokenizer_json = tokenizer;
+  texts.tokenizer_config_json = config_text;
+  EXPECT_EQ(ChatTemplate(Tokenizer(spec_from_hugging_face(texts))).render({}, false).text,
+            "||<u>||<s>|<c>|<m>|False|False|True");
+}
+
+// The built-in templates need neither.
+TEST(ChatTemplate, BuiltInsDoWithoutBosAndEos) {
+  Vocabulary vocabulary;
+  vocabulary.tokens = {"a", "<|start_header_id|>", "<start_of_turn>", "[INST]", "<<SYS>>"};
+  vocabulary.types.assign(vocabulary.tokens.size(), TokenType::kControl);
+  for (const char* source : {"<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "[INST]", "[INST]<<SYS>>"}) {
+    vocabulary.chat_template = std::string(source) + "{% include 'more' %}";
+    const ChatTemplate built_in{Tokenizer(vocabulary)};
+    EXPECT_NE(built_in.render({{"user", "x"}, {"assistant", "y"}}, false).text, "") << built_in.name();
+  }
 }
 
 TEST(ChatTemplate, IsChosenByTheVocabularyWhenThereIsNoTemplate) {

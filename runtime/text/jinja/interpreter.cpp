@@ -37,8 +37,9 @@ Value loop_variable(const List& items, std::size_t i) {
 
 }  // namespace
 
-const Value* Scope::find(std::string_view name) const {
+const Value* Scope::find(std::string_view name, Budget& budget) const {
   for (const Scope* scope = this; scope != nullptr; scope = scope->parent) {
+    budget.spend_steps(scope->variables.size() / 16);
     for (const auto& [known, value] : scope->variables) {
       if (known == name) return &value;
     }
@@ -217,6 +218,7 @@ Interpreter::Flow Interpreter::run_for(const Node& node, Scope& scope, std::stri
 }
 
 void Interpreter::assign(const std::vector<std::string>& names, const Value& value, Scope& scope) {
+  spend_steps(names.size() * scope.variables.size() / 16);
   if (names.size() == 1) {
     scope.set(names[0], value);
     return;
@@ -234,7 +236,7 @@ void Interpreter::run_set(const Node& node, Scope& scope) {
     assign(node.names, value, scope);
     return;
   }
-  const Value* target = scope.find(node.names[0]);
+  const Value* target = scope.find(node.names[0], *this);
   if (target == nullptr) throw TemplateError("'" + node.names[0] + "' is undefined");
   // Setting a namespace inside itself would make a ring.
   if (value.nesting().name_space) throw TemplateError("a namespace() cannot be put into a namespace()");
@@ -302,7 +304,7 @@ Value Interpreter::evaluate(const Node& node, Scope& scope) {
     case Kind::kConstant:
       return node.constant;
     case Kind::kName: {
-      if (const Value* value = scope.find(node.text)) return *value;
+      if (const Value* value = scope.find(node.text, *this)) return *value;
       Value function = global_function(node.text);
       return function.is_undefined() ? Value::undefined(node.text) : function;
     }

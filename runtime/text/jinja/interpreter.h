@@ -18,8 +18,8 @@ struct Scope {
   Scope* parent = nullptr;
   std::vector<std::pair<std::string, Value>> variables;
 
-  const Value* find(std::string_view name) const;  // here or in a parent
-  void set(const std::string& name, Value value);  // here
+  const Value* find(std::string_view name, Budget& budget) const;  // here or in a parent
+  void set(const std::string& name, Value value);                  // here
 };
 
 // It is the budget of what it runs.

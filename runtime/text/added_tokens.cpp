@@ -15,7 +15,7 @@ bool touches_word(std::string_view text, std::size_t begin, std::size_t end) {
   std::string neighbours;
   if (begin > 0) append_utf8(neighbours, character_before(text, begin));
   if (end < text.size()) append_utf8(neighbours, utf8_step(text, end).code_point);
-  return !Regex("\\w").find_all(neighbours).empty();
+  return !Regex("[" REGROUP_RUST_WORD "]").find_all(neighbours).empty();
 }
 
 }  // namespace

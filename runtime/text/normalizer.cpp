@@ -52,7 +52,7 @@ std::string strip(std::string_view text, bool left, bool right) {
 std::string map_clusters(std::string_view text, const Charsmap& map, const Regex& cluster, const GrowthLimit& limit) {
   constexpr std::size_t kShortBytes = 6;
   std::string out;
-  for (const Regex::Match& match : cluster.find_all(text)) {
+  for (const Regex::Match& match : cluster.find_segments(text)) {
     const std::string_view whole = text.substr(match.begin, match.end - match.begin);
     if (whole.size() < kShortBytes) {
       if (const auto found = map.shortest_prefix(whole, 0)) {

@@ -64,6 +64,19 @@ struct Regex::Code {
   ~Code() { pcre2_code_free(code); }
 };
 
+bool is_script(std::string_view name) {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+  if (name.size() < 3 || name.find_first_not_of(kLetters) != std::string_view::npos) return false;
+  // PCRE2 knows all of them, but has no other way to ask.
+  const std::string pattern = fmt::format("\\p{{sc:{}}}", name);
+  int error = 0;
+  std::size_t offset = 0;
+  pcre2_code* const code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF, &error, &offset, nullptr);
+  pcre2_code_free(code);
+  return code != nullptr;
+}
+
 Regex::Regex(std::string_view pattern) : code_(std::make_shared<const Code>(translate_regex(pattern))) {}
 
 std::vector<Regex::Match> Regex::find_all(std::string_view text) const {
@@ -90,6 +103,24 @@ std::vector<Regex::Match> Regex::find_all(std::string_view text) const {
     const bool counts = !after_empty || matches.empty() || match.begin != matches.back().end;
     if (counts) matches.push_back(match);
     at = match.end;
+  }
+  return matches;
+}
+
+std::vector<Regex::Match> Regex::find_segments(std::string_view text) const {
+  std::vector<Match> matches;
+  MatchState state(code_->code);
+  for (std::size_t at = 0; at < text.size();) {
+    const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data() + at);
+    const int found =
+        pcre2_match(code_->code, subject, text.size() - at, 0, PCRE2_NO_UTF_CHECK, state.data, state.context);
+    const std::size_t* offsets = pcre2_get_ovector_pointer(state.data);
+    if (found < 0 || offsets[1] == 0) {
+      throw_error(ErrorCode::kFailed, "splitting {} bytes of text into characters: {}", text.size(),
+                  found < 0 ? message_of(found) : "an empty match");
+    }
+    matches.push_back({at + offsets[0], at + offsets[1]});
+    at += offsets[1];
   }
   return matches;
 }

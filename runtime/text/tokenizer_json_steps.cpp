@@ -9,6 +9,7 @@
 #include "runtime/core/utf8.h"
 #include "runtime/text/base64.h"
 #include "runtime/text/pre_tokenizer_names.h"
+#include "runtime/text/regex.h"
 
 namespace regroup {
 namespace {
@@ -179,7 +180,7 @@ bool read_pre_tokenizer(const JsonField& node, std::vector<PreTokenizerStep>& st
     step.kind = PreTokenizerStep::Kind::kWhitespaceSplit;
     steps.push_back(step);
   } else if (type == "Whitespace") {
-    steps.push_back(regex_step(R"(\w+|[^\w\s]+)", Behavior::kRemoved));
+    steps.push_back(regex_step("[" REGROUP_RUST_WORD "]+|[^" REGROUP_RUST_WORD R"(\s]+)", Behavior::kRemoved));
     steps.back().invert = true;
   } else if (type == "Punctuation") {
     const auto behavior = node.find("behavior");

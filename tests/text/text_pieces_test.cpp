@@ -50,6 +50,55 @@ TEST(Regex, AgreesWithOniguruma) {
   EXPECT_EQ(matches(R"(\u0041|^b)", "A\nb"), (Strings{"A", "b"}));
 }
 
+// Recorded from tokenizers 0.23.3.
+TEST(Regex, ReadsIntervalsAsOniguruma) {
+  EXPECT_EQ(matches(R"(\p{N}{1,3}+)", "1234567 89"), (Strings{"1234567", "89"}));  // a repeated group, not possessive
+  EXPECT_EQ(matches("a{2,}+a", "aaaaaaab"), (Strings{"aaaaaaa"}));
+  EXPECT_EQ(matches("(?:a|b){1,2}+a", "abbaabab"), (Strings{"abbaaba"}));
+  EXPECT_EQ(matches("(ab){1,2}+c", "ababababc"), (Strings{"ababababc"}));
+  EXPECT_EQ(matches(R"([\]a]{1,2}+)", "]]a]a"), (Strings{"]]a]a"}));
+  EXPECT_EQ(matches("\xc3\xa9{1,2}+", "\xc3\xa9\xc3\xa9\xc3\xa9"), (Strings{"\xc3\xa9\xc3\xa9\xc3\xa9"}));
+  EXPECT_EQ(matches("xa{2}?", "xaaxa"), (Strings{"xaa", "x"}));  // one or none, not lazy
+  EXPECT_EQ(matches("a{1,2}?", "aa"), (Strings{"a", "a"}));
+  EXPECT_EQ(matches("xa{,2}", "xaaax"), (Strings{"xaa", "x"}));
+  EXPECT_EQ(matches("xa{,2}+", "xaaax"), (Strings{"xaaa", "x"}));
+  EXPECT_EQ(matches("a{,}|a{x}", "a{,}a{x}"), (Strings{"a{,}", "a{x}"}));  // no intervals
+  EXPECT_EQ(matches(R"(a\{1,2}+)", "a{1,2}}"), (Strings{"a{1,2}}"}));
+  EXPECT_THROW(Regex("a{1,2}++"), Error);
+  EXPECT_THROW(Regex("a{2}+?"), Error);
+}
+
+TEST(Regex, ReadsOptionsAndPropertiesAsOniguruma) {
+  EXPECT_EQ(matches("(?m)a.b", "a\nb"), (Strings{"a\nb"}));  // m is for the dot
+  EXPECT_EQ(matches("(?im:A.b)", "a\nb"), (Strings{"a\nb"}));
+  EXPECT_EQ(matches("(?i-m)A.b", "a\nb axb"), (Strings{"axb"}));
+  EXPECT_EQ(matches("^b$", "a\nb\nc"), (Strings{"b"}));
+  // The ideographic comma and the mark of long vowels are used in several scripts and belong to none.
+  EXPECT_EQ(matches(R"(\p{Han}+)", "\xe6\xbc\xa2\xe3\x80\x81\xe3\x83\xbc"), (Strings{"\xe6\xbc\xa2"}));
+  EXPECT_EQ(matches(R"([\p{Katakana}]+)", "\xe3\x82\xab\xe3\x83\xbc"), (Strings{"\xe3\x82\xab"}));
+  EXPECT_EQ(matches(R"(\P{Hani})", "\xe6\xbc\xa2\xe3\x80\x81"), (Strings{"\xe3\x80\x81"}));
+  EXPECT_EQ(matches(R"(\p{Alphabetic}+)", "ab1"), (Strings{"ab"}));
+  // Of the numbers that are no digits only Latin-1's; circled letters, not circled digits; letters of Unicode 15.
+  EXPECT_EQ(matches(R"(\w+)", "\xc2\xb2\xc2\xbc-\xe2\x93\x90-\xe2\x91\xa0-\xf0\x91\xbc\x84"),
+            (Strings{"\xc2\xb2\xc2\xbc", "\xe2\x93\x90", "\xf0\x91\xbc\x84"}));
+}
+
+TEST(Regex, SegmentsAreTheMatchesOfClusters) {
+  const std::string de = "\xf0\x9f\x87\xa9\xf0\x9f\x87\xaa", family = "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9";
+  for (const std::string& text :
+       {repeated(de, 50), de.substr(0, 4) + "a" + repeated(de, 3) + de.substr(4) + "\xcc\x81" + de,
+        family + family + de + family, std::string("\r\n\r a\n\xcc\x81"), std::string(),
+        repeated("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8", 4)}) {
+    const Regex cluster("\\X");
+    const auto all = cluster.find_all(text), segments = cluster.find_segments(text);
+    ASSERT_EQ(all.size(), segments.size()) << text;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(all[i].begin, segments[i].begin) << text;
+      EXPECT_EQ(all[i].end, segments[i].end) << text;
+    }
+  }
+}
+
 TEST(Regex, FindsEmptyMatchesOnce) {
   const auto found = Regex("x*").find_all("axb");
   ASSERT_EQ(found.size(), 3u);

@@ -42,6 +42,8 @@ std::string settings_checksum(const ModelFile& source, bool reads_text) {
     add_text(source.tokenizer_config_json());
     add_text(source.generation_config_json());
     add(source.sentencepiece_model());
+    // Last and only where it is there: checksums of other directories stay what they were.
+    if (!source.added_tokens_json().empty()) add_text(source.added_tokens_json());
   }
   return digest.finish();
 }

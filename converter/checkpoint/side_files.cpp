@@ -56,6 +56,7 @@ void add_tokenizer_keys(GgufMetadata& metadata, const ModelFile& source, const M
   const TokenizerSpec spec = spec_from_hugging_face({.tokenizer_json = source.tokenizer_json(),
                                                      .tokenizer_config_json = source.tokenizer_config_json(),
                                                      .generation_config_json = source.generation_config_json(),
+                                                     .added_tokens_json = source.added_tokens_json(),
                                                      .sentencepiece_model = source.sentencepiece_model()});
   add_tokenizer(metadata, spec, config.vocabulary, source.path().string());
   if (!source.chat_template().empty()) metadata.set("tokenizer.chat_template", source.chat_template());

@@ -36,6 +36,7 @@ std::optional<TokenizerSpec> read_spec(const ModelFile& file) {
   return spec_from_hugging_face({.tokenizer_json = file.tokenizer_json(),
                                  .tokenizer_config_json = file.tokenizer_config_json(),
                                  .generation_config_json = file.generation_config_json(),
+                                 .added_tokens_json = file.added_tokens_json(),
                                  .chat_template = file.chat_template(),
                                  .sentencepiece_model = file.sentencepiece_model()});
 }

@@ -28,7 +28,7 @@ inline constexpr std::uint64_t kMaxTensorListBytes = std::uint64_t{32} << 20;
 // Hugging Face: config.json and generation_config.json. The longest list modules by name and have some 100 KiB.
 inline constexpr std::uint64_t kMaxModelConfigBytes = std::uint64_t{4} << 20;
 inline constexpr std::uint64_t kMaxModelConfigValues = std::uint64_t{1} << 18;
-// Hugging Face: tokenizer_config.json, which may list all added tokens.
+// Hugging Face: tokenizer_config.json and added_tokens.json, which may list all added tokens.
 inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{16} << 20;
 // Hugging Face: tokenizer.json, tokenizer.model.
 inline constexpr std::uint64_t kMaxSideFileBytes = std::uint64_t{256} << 20;

@@ -214,6 +214,7 @@ std::string HuggingFaceReader::read_side_file(const char* file_name, std::uint64
 void HuggingFaceReader::read_tokenizer() {
   model_.tokenizer_json_ = read_side_file("tokenizer.json", kMaxSideFileBytes);
   model_.tokenizer_config_json_ = read_side_file("tokenizer_config.json", kMaxConfigBytes);
+  model_.added_tokens_json_ = read_side_file("added_tokens.json", kMaxConfigBytes);
   constexpr const char* kGeneration = "generation_config.json";
   model_.generation_config_json_ =
       with_end_ids(read_side_file(kGeneration, kMaxModelConfigBytes), (model_.path_ / kGeneration).string(),

@@ -51,10 +51,11 @@ class ModelFile {
   const GgufMetadata& metadata() const { return metadata_; }
   // config.json (null for GGUF).
   const nlohmann::json& config() const { return *config_; }
-  // Raw text of tokenizer.json / tokenizer_config.json / generation_config.json, or empty (Hugging Face only). The last
-  // has config.json's eos_token_id where the file gives none.
+  // Raw text of tokenizer.json / tokenizer_config.json / added_tokens.json / generation_config.json, or empty (Hugging
+  // Face only). The last has config.json's eos_token_id where the file gives none.
   const std::string& tokenizer_json() const { return tokenizer_json_; }
   const std::string& tokenizer_config_json() const { return tokenizer_config_json_; }
+  const std::string& added_tokens_json() const { return added_tokens_json_; }
   const std::string& generation_config_json() const { return generation_config_json_; }
   // Bytes of tokenizer.model (SentencePiece protobuf), or empty (Hugging Face only).
   std::span<const std::byte> sentencepiece_model() const { return sentencepiece_model_; }
@@ -90,7 +91,7 @@ class ModelFile {
   std::vector<MappedFile> files_;
   GgufMetadata metadata_;
   std::shared_ptr<const nlohmann::json> config_;  // behind a pointer: who sees a model need not see all of the library
-  std::string tokenizer_json_, tokenizer_config_json_, generation_config_json_;
+  std::string tokenizer_json_, tokenizer_config_json_, added_tokens_json_, generation_config_json_;
   std::vector<std::byte> sentencepiece_model_;
   std::string chat_template_;
   std::optional<Vocabulary> vocabulary_;

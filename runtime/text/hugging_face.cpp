@@ -7,6 +7,7 @@
 #include "runtime/core/error.h"
 #include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
+#include "runtime/text/added_token_files.h"
 #include "runtime/text/end_of_generation.h"
 #include "runtime/text/json_field.h"
 #include "runtime/text/sentencepiece_model.h"
@@ -17,7 +18,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kTokenizerConfig = "tokenizer_config.json", kGenerationConfig = "generation_config.json";
+constexpr std::string_view kTokenizerConfig = "tokenizer_config.json", kGenerationConfig = "generation_config.json",
+                           kAddedTokens = "added_tokens.json";
 // The longest real ones list some 6000 added tokens of seven fields each.
 constexpr std::size_t kMaxConfigValues = std::size_t{1} << 20;
 
@@ -92,7 +94,16 @@ TokenizerSpec spec_from_hugging_face(const HuggingFaceTexts& texts) {
   }
   const Json config_document = parse_or_empty(texts.tokenizer_config_json, kTokenizerConfig);
   const Json generation_document = parse_or_empty(texts.generation_config_json, kGenerationConfig);
+  const Json added_document = parse_or_empty(texts.added_tokens_json, kAddedTokens);
   const JsonField config(config_document, kTokenizerConfig);
+  const bool pieces = texts.tokenizer_json.empty();
+  merge_added_tokens(pieces ? TokenFile::kSentencePieceModel : TokenFile::kTokenizerJson, config,
+                     JsonField(added_document, kAddedTokens), spec);
+  if (pieces && spec.model == TokenizerSpec::Model::kSentencePiece) {
+    // "legacy": every part between two special tokens gets a prefix; else only the text's beginning, as transformers
+    // 5 and SentencePiece itself have it.
+    spec.normalizer.back().prefix_first_only = !flag(config, "legacy", false);
+  }
   read_named_token(config, "bos_token", spec, spec.bos);
   read_named_token(config, "eos_token", spec, spec.eos);
   read_named_token(config, "pad_token", spec, spec.pad);

@@ -1,5 +1,5 @@
 // The tokenizer of a Hugging Face directory: tokenizer.json or tokenizer.model, with tokenizer_config.json,
-// generation_config.json and chat_template.jinja.
+// added_tokens.json, generation_config.json and chat_template.jinja.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +12,7 @@ namespace regroup {
 
 struct HuggingFaceTexts {
   std::string_view tokenizer_json, tokenizer_config_json, generation_config_json;  // empty: the file is not there
+  std::string_view added_tokens_json;                                              // or empty
   std::string_view chat_template;                                                  // chat_template.jinja, or empty
   std::span<const std::byte> sentencepiece_model;                                  // tokenizer.model, or empty
 };

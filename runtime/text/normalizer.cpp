@@ -74,7 +74,7 @@ std::string map_clusters(std::string_view text, const Charsmap& map, const Regex
 
 // SentencePiece: the longest entry of the map at each place, then one space symbol for each space (or for each run of
 // them), one in front of the text, none behind it.
-std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, const NormalizerStep& step,
+std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, const NormalizerStep& step, bool first,
                                     const GrowthLimit& limit) {
   std::string mapped;
   for (std::size_t at = 0; at < text.size();) {
@@ -89,7 +89,7 @@ std::string normalize_sentencepiece(std::string_view text, const Charsmap& map, 
     }
   }
   std::string out;
-  bool in_word = false, prefix_due = step.add_prefix_space;
+  bool in_word = false, prefix_due = step.add_prefix_space && (first || !step.prefix_first_only);
   if (prefix_due && !step.remove_extra_spaces && !mapped.empty()) {
     out += kSpaceSymbol;
     prefix_due = false;
@@ -126,16 +126,16 @@ Normalizer::Normalizer(const std::vector<NormalizerStep>& steps) {
   }
 }
 
-std::string Normalizer::apply(std::string_view text, GrowthLimit& limit) const {
+std::string Normalizer::apply(std::string_view text, bool first, GrowthLimit& limit) const {
   std::string out(text);
   for (const Compiled& compiled : steps_) {
-    out = apply_step(compiled, std::move(out), limit);
+    out = apply_step(compiled, std::move(out), first, limit);
     limit.made(out.size());
   }
   return out;
 }
 
-std::string Normalizer::apply_step(const Compiled& compiled, std::string text, const GrowthLimit& limit) {
+std::string Normalizer::apply_step(const Compiled& compiled, std::string text, bool first, const GrowthLimit& limit) {
   const NormalizerStep& step = compiled.step;
   switch (step.kind) {
     case NormalizerStep::Kind::kPrepend:
@@ -160,7 +160,7 @@ std::string Normalizer::apply_step(const Compiled& compiled, std::string text, c
     case NormalizerStep::Kind::kCharsmapGraphemes:
       return replace_invalid_utf8(map_clusters(text, compiled.charsmap, *compiled.regex, limit));
     case NormalizerStep::Kind::kSentencePiece:
-      return replace_invalid_utf8(normalize_sentencepiece(text, compiled.charsmap, step, limit));
+      return replace_invalid_utf8(normalize_sentencepiece(text, compiled.charsmap, step, first, limit));
   }
   return text;
 }

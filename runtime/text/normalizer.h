@@ -19,8 +19,9 @@ class Normalizer {
   // Throws Error kBadModel for a step that cannot be compiled, or too many of them.
   explicit Normalizer(const std::vector<NormalizerStep>& steps);
 
-  // `text` is valid UTF-8, and so is the result. Thread-safe. Throws Error kBadModel when it grows past `limit`.
-  std::string apply(std::string_view text, GrowthLimit& limit) const;
+  // `text` is valid UTF-8, and so is the result; `first`: nothing of the whole text stands in front of it.
+  // Thread-safe. Throws Error kBadModel when it grows past `limit`.
+  std::string apply(std::string_view text, bool first, GrowthLimit& limit) const;
 
  private:
   struct Compiled {
@@ -28,7 +29,7 @@ class Normalizer {
     std::optional<Regex> regex;
     Charsmap charsmap;
   };
-  static std::string apply_step(const Compiled& compiled, std::string text, const GrowthLimit& limit);
+  static std::string apply_step(const Compiled& compiled, std::string text, bool first, const GrowthLimit& limit);
 
   std::vector<Compiled> steps_;
 };

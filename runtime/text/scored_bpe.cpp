@@ -25,7 +25,8 @@ void ScoredBpe::encode(std::string_view piece, std::vector<std::uint32_t>& ids) 
   }
   join_neighbours(symbols, [&](const Symbol& left, const Symbol& right) -> std::optional<Joined> {
     const auto id = table_->find(piece.substr(left.begin, left.size + right.size));
-    if (!id) return std::nullopt;
+    // What a text spells is never a control token, as in SentencePiece.
+    if (!id || spec_->types[*id] == TokenType::kControl) return std::nullopt;
     return Joined{-spec_->scores[*id], *id};
   });
   bool after_unknown = false;

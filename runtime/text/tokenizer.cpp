@@ -76,7 +76,7 @@ std::vector<AddedToken> normalized_added(const TokenizerSpec& spec, const Normal
   std::vector<AddedToken> tokens;
   for (AddedToken token : spec.added) {
     if (!token.normalized) continue;
-    token.text = normalizer.apply(token.text, limit);
+    token.text = normalizer.apply(token.text, true, limit);
     after += token.text.size();
     limit.check(after);
     tokens.push_back(std::move(token));
@@ -148,13 +148,14 @@ std::vector<std::uint32_t> Tokenizer::Parts::encode(std::string_view text, Encod
       ids.push_back(*outer.id);
       continue;
     }
-    const std::string normal = normalizer.apply(outer.text, limit);
+    const bool begins_text = outer.text.data() == valid.data();
+    const std::string normal = normalizer.apply(outer.text, begins_text, limit);
     for (const AddedTokens::Part& part : normalized.split(normal, options.parse_special)) {
       if (part.id) {
         ids.push_back(*part.id);
         continue;
       }
-      const bool first = outer.text.data() == valid.data() && part.text.data() == normal.data();
+      const bool first = begins_text && part.text.data() == normal.data();
       const PreTokenizer::Pieces words = pre_tokenizer.apply(part.text, first, limit);
       for (const std::string_view word : words.pieces) model->encode(word, ids);
     }

@@ -3,6 +3,7 @@
 #include "runtime/core/error.h"
 #include "runtime/core/json.h"
 #include "runtime/core/json_checked.h"
+#include "runtime/text/added_token_files.h"
 #include "runtime/text/json_field.h"
 #include "runtime/text/token_table.h"
 #include "runtime/text/tokenizer_json_steps.h"
@@ -118,13 +119,7 @@ void read_model(const JsonField& model, bool byte_level, TokenizerSpec& spec) {
 
 void read_added_tokens(const JsonField& list, const JsonField& vocab, TokenizerSpec& spec) {
   list.each([&](const JsonField& entry) {
-    AddedToken token;
-    token.text = entry.at("content").text();
-    token.special = entry.truth("special", false);
-    token.left_strip = entry.truth("lstrip", false);
-    token.right_strip = entry.truth("rstrip", false);
-    token.single_word = entry.truth("single_word", false);
-    token.normalized = entry.truth("normalized", !token.special);
+    AddedToken token = read_added_token(entry);
     const std::uint32_t id = entry.at("id").id();
     if (token.text.empty()) return;
     if (const auto known = vocab.is_object() ? vocab.find(token.text) : std::nullopt) {

@@ -42,6 +42,7 @@ struct NormalizerStep {
   bool left = true, right = true;
   std::vector<std::uint8_t> charsmap;
   bool add_prefix_space = true, remove_extra_spaces = true;  // kSentencePiece
+  bool prefix_first_only = false;  // kSentencePiece: no prefix for a part of the text behind an added token
 };
 
 struct PreTokenizerStep {

@@ -114,8 +114,8 @@ TEST_F(HuggingFace, ChatTemplateIsReadAndChecked) {
 
 TEST_F(HuggingFace, WhatIsLeftOfAFailedDownloadIsNoAbsentFile) {
   folder_.write("model.safetensors", safetensors_of({{"a", 1}}));
-  for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json",
-                           "chat_template.jinja"}) {
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "added_tokens.json",
+                           "generation_config.json", "chat_template.jinja"}) {
     folder_.write(name, "");
     refuse(name, "is empty");
     fs::remove(folder_.path() / name);

@@ -20,12 +20,16 @@ bool same_steps(const std::vector<PreTokenizerStep>& a, const std::vector<PreTok
 
 // One name for each way to cut text into words; all programs that read GGUF know these.
 std::string pre_tokenizer_name(const TokenizerSpec& spec, const std::string& file) {
-  constexpr std::array<std::string_view, 8> kNames = {"gpt-2", "smollm", "llama-bpe", "dbrx",
-                                                      "qwen2", "qwen35", "tekken",    "gpt-4o"};
+  constexpr std::array<std::string_view, 9> kNames = {
+      "gpt-2", "smollm", "llama-bpe", "dbrx", "qwen2", "deepseek-r1-qwen", "qwen35", "tekken", "gpt-4o"};
+  const bool composes = std::any_of(spec.normalizer.begin(), spec.normalizer.end(),
+                                    [](const NormalizerStep& step) { return step.kind == NormalizerStep::Kind::kNfc; });
   for (const std::string_view name : kNames) {
     // The same words, but one of the two takes a word that is a token whole.
     const bool takes_whole_words = name == "llama-bpe" || name == "tekken";
     if ((name == "llama-bpe" || name == "dbrx") && takes_whole_words != spec.ignore_merges) continue;
+    // The next name is for the same words of texts that are not composed.
+    if (name == "qwen2" && !composes) continue;
     if (same_steps(*pre_tokenizer_by_name(name), spec.pre_tokenizer)) return std::string(name);
   }
   throw_error(ErrorCode::kBadModel,

@@ -95,8 +95,7 @@ class TokenizerJsonWriter {
   }
 
   Json byte_level_normalizer() const {
-    const bool qwen = from_.pre_tokenizer == "qwen2" || from_.pre_tokenizer == "qwen35";
-    return qwen ? Json{{"type", "NFC"}} : Json(nullptr);
+    return composes_text(from_.pre_tokenizer) ? Json{{"type", "NFC"}} : Json(nullptr);
   }
 
   static Json replace(const char* pattern, const char* content) {

@@ -104,6 +104,7 @@ void set_byte_level(TokenizerSpec& spec, const Vocabulary& from) {
                 escaped(name, 60));
   }
   spec.pre_tokenizer = std::move(*steps);
+  if (composes_text(name)) spec.normalizer.emplace_back().kind = NormalizerStep::Kind::kNfc;
 }
 
 void set_sentencepiece(TokenizerSpec& spec, const Vocabulary& from) {
@@ -143,7 +144,7 @@ bool begins_with_bos(std::string_view name) {
 }
 
 bool takes_whole_words(std::string_view name) {
-  return begins_with_bos(name) || name == "glm4";
+  return begins_with_bos(name) || name == "glm4" || name == "minicpm5";
 }
 
 }  // namespace

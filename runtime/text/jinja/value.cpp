@@ -171,10 +171,10 @@ Value::Value(const char* value) : Value(std::string(value)) {}
 Value::Value(List value) {
   Nesting nesting{1};
   for (const Value& item : value) nesting.include(item.nesting());
-  data_ = std::make_shared<const HeldList>(std::move(value), nesting);
+  data_ = std::make_shared<const HeldList>(HeldList{std::move(value), nesting});
 }
 Value::Value(Dict value) : data_(std::make_shared<Dict>(std::move(value))) {}
-Value::Value(Function value) : data_(std::make_shared<const HeldFunction>(std::move(value), Nesting{})) {}
+Value::Value(Function value) : data_(std::make_shared<const HeldFunction>(HeldFunction{std::move(value), {}})) {}
 
 Value Value::undefined(std::string_view name) {
   Value value;
@@ -187,7 +187,7 @@ Value Value::bound_method(Function function, const Value& object) {
   Nesting nesting;
   nesting.include(object.nesting());
   Value value;
-  value.data_ = std::make_shared<const HeldFunction>(std::move(function), nesting);
+  value.data_ = std::make_shared<const HeldFunction>(HeldFunction{std::move(function), nesting});
   return value;
 }
 

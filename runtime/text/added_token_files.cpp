@@ -13,7 +13,7 @@
 namespace regroup {
 namespace {
 
-constexpr std::size_t kMaxTokens = std::size_t{4} << 20;
+constexpr std::size_t kMaxTokens = std::size_t{1} << 19;  // no embedding has more rows
 
 class Merge {
  public:

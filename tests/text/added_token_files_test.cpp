@@ -111,7 +111,7 @@ TEST_F(AddedTokenFiles, ContradictionsAndDamageAreRefused) {
   for (const char* key : {"", "x", "-1", "01", "1.0", "99999999999", " 9"}) {
     expect(says(decoder({{key, entry("<|pad|>")}})), "does not have a token's id for its name");
   }
-  expect(says(decoder({{"4294967295", entry("<|pad|>")}})), "has the id 4294967295, at most 4194304");
+  expect(says(decoder({{"4294967295", entry("<|pad|>")}})), "has the id 4294967295, at most 524288");
   for (const json& list : {json(5), json("a"), json::array({1}), json{{"900", "<|pad|>"}}, json{{"900", {{"id", 1}}}},
                            json{{"900", {{"content", "a"}, {"special", 1}}}}}) {
     expect(says(decoder(list)), field);

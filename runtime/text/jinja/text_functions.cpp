@@ -48,23 +48,6 @@ std::size_t previous_size(std::string_view text) {
   return size;
 }
 
-// How many bytes of white space `text` begins or ends with.
-std::size_t leading_bytes(std::string_view text) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const Utf8Step step = utf8_step(text, at);
-    if (!is_python_space(step.code_point)) break;
-    at += step.bytes;
-  }
-  return at;
-}
-
-std::size_t trailing_bytes(std::string_view text) {
-  std::size_t end = text.size();
-  while (end > 0 && is_python_space(character_before(text, end))) end -= previous_size(text.substr(0, end));
-  return text.size() - end;
-}
-
 }  // namespace
 
 bool is_python_space(char32_t c) {
@@ -80,8 +63,8 @@ std::size_t character_count(std::string_view text) {
 std::string strip_text(Budget& budget, std::string_view text, const std::optional<std::string>& characters, bool left,
                        bool right) {
   if (!characters) {
-    if (left) text.remove_prefix(leading_bytes(text));
-    if (right) text.remove_suffix(trailing_bytes(text));
+    if (left) text.remove_prefix(leading_space_bytes(text, is_python_space));
+    if (right) text.remove_suffix(trailing_space_bytes(text, is_python_space));
     return std::string(text);
   }
   while (left && !text.empty()) {
@@ -125,17 +108,18 @@ Value split_text(Interpreter& interpreter, const std::string& text, const std::o
     put(rest);
     return parts;
   }
-  rest.remove_prefix(leading_bytes(rest));
+  rest.remove_prefix(leading_space_bytes(rest, is_python_space));
   for (std::int64_t cuts = 0; !rest.empty(); ++cuts) {
     if (most >= 0 && cuts == most) {
       put(rest);
       break;
     }
     std::size_t end = 0;
-    while (end < rest.size() && leading_bytes(rest.substr(end, 4)) == 0) end += utf8_step(rest, end).bytes;
+    while (end < rest.size() && leading_space_bytes(rest.substr(end, 4), is_python_space) == 0)
+      end += utf8_step(rest, end).bytes;
     put(rest.substr(0, end));
     rest.remove_prefix(end);
-    rest.remove_prefix(leading_bytes(rest));
+    rest.remove_prefix(leading_space_bytes(rest, is_python_space));
   }
   return parts;
 }

@@ -19,19 +19,19 @@ bool is_space(char32_t c) {
          c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-std::size_t leading_space_bytes(std::string_view text) {
+std::size_t leading_space_bytes(std::string_view text, bool (*counts)(char32_t)) {
   std::size_t at = 0;
   while (at < text.size()) {
     const Utf8Step step = utf8_step(text, at);
-    if (!is_space(step.code_point)) break;
+    if (!counts(step.code_point)) break;
     at += step.bytes;
   }
   return at;
 }
 
-std::size_t trailing_space_bytes(std::string_view text) {
+std::size_t trailing_space_bytes(std::string_view text, bool (*counts)(char32_t)) {
   std::size_t end = text.size();
-  while (end > 0 && is_space(character_before(text, end))) end = previous_begin(text, end);
+  while (end > 0 && counts(character_before(text, end))) end = previous_begin(text, end);
   return text.size() - end;
 }
 

@@ -92,9 +92,11 @@ class MetadataFromConfig {
         metadata_.add(key("rope.scaling.factor"), static_cast<float>(rope.factor));
         return;
       case RopeScaling::kYarn:
-        if (rope.beta_fast != 32.0 || rope.beta_slow != 1.0 || !rope.truncate_range) {
-          refuse("yarn", "GGUF has no keys for its beta_fast, beta_slow and truncate");
-        }
+        if (!rope.truncate_range) refuse("yarn", "GGUF has no key for its truncate");
+        if (rope.beta_fast != 32.0)
+          metadata_.add(key("rope.scaling.yarn_beta_fast"), static_cast<float>(rope.beta_fast));
+        if (rope.beta_slow != 1.0)
+          metadata_.add(key("rope.scaling.yarn_beta_slow"), static_cast<float>(rope.beta_slow));
         metadata_.add(key("rope.scaling.type"), std::string("yarn"));
         metadata_.add(key("rope.scaling.factor"), static_cast<float>(rope.factor));
         number("rope.scaling.original_context_length", static_cast<std::uint32_t>(rope.original_context));

@@ -80,7 +80,17 @@ RopeConfig read_gguf_rope(const GgufMetadata& metadata, std::string_view prefix,
     const auto original = metadata.find_u32(key("scaling.original_context_length"));
     rope.keys.original_context = GgufMetadata::shown(key("scaling.original_context_length"));
     rope.original_context = original ? *original : metadata.get_u32(fmt::format("{}.context_length", prefix));
-    rope.attention_factor *= yarn_magnitude(rope.factor, 1.0);
+    rope.keys.beta_fast = GgufMetadata::shown(key("scaling.yarn_beta_fast"));
+    rope.keys.beta_slow = GgufMetadata::shown(key("scaling.yarn_beta_slow"));
+    rope.beta_fast = metadata.find_f32(key("scaling.yarn_beta_fast")).value_or(32.0f);
+    rope.beta_slow = metadata.find_f32(key("scaling.yarn_beta_slow")).value_or(1.0f);
+    const double magnitude = metadata.find_f32(key("scaling.yarn_attn_factor")).value_or(1.0f);
+    rope.attention_factor *= magnitude * yarn_magnitude(rope.factor, 1.0);
+    // How much of the long wavelengths' stretching is mixed in; below 0 means what yarn means.
+    const auto mix = metadata.find_f32(key("scaling.yarn_ext_factor"));
+    if (mix && !(*mix < 0 || *mix == 1)) {
+      metadata.refuse(key("scaling.yarn_ext_factor"), fmt::format("is {}; only 1 is computed", *mix));
+    }
   } else {
     metadata.refuse(key("scaling.type"), fmt::format("is '{}'; known are none, linear and yarn", escaped(type)));
   }

@@ -30,8 +30,7 @@ class ConvertedLogitsDeviceTest : public DeviceTest {
 
 TEST_F(ConvertedLogitsDeviceTest, BothWaysBetweenGgufAndHuggingFace) {
   // What the other kind of file cannot say.
-  const std::set<std::string> refused = {"mistral-window", "llama-yarn-explicit", "llama-yarn-mscale", "qwen2-window",
-                                         "qwen2-layer-types"};
+  const std::set<std::string> refused = {"mistral-window", "llama-yarn-mscale", "qwen2-window", "qwen2-layer-types"};
   const TemporaryFolder folder;
   std::ifstream in(checkpoint("cases.json"));
   for (const auto& entry : nlohmann::json::parse(in)) {

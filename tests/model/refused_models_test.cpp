@@ -177,6 +177,35 @@ TEST_F(RefusedModels, KeysThatAskForAnotherComputation) {
     b.f32("llama.rope.scaling.attn_factor", -1);
   };
   refuse(model, {"key 'llama.rope.scaling.attn_factor'", "-"});
+  model.more_keys = [](GgufBuilder& b) {
+    b.string("llama.rope.scaling.type", "yarn").f32("llama.rope.scaling.factor", 4);
+    b.f32("llama.rope.scaling.yarn_ext_factor", 0.5f);
+  };
+  refuse(model, {"key 'llama.rope.scaling.yarn_ext_factor' is 0.5; only 1"});
+  for (const char* kind : {"adapter", "mmproj", "imatrix"}) {
+    model.more_keys = [=](GgufBuilder& b) { b.string("general.type", kind); };
+    refuse(model, {"key 'general.type' is '", kind, "expected a model"});
+  }
+}
+
+TEST_F(RefusedModels, YarnsRangeAndMagnitudeAreRead) {
+  TinyModel model;
+  const auto with = [&](float fast, float slow) {
+    model.more_keys = [=](GgufBuilder& b) {
+      b.string("llama.rope.scaling.type", "yarn").f32("llama.rope.scaling.factor", 1);
+      b.f32("llama.rope.scaling.yarn_beta_fast", fast).f32("llama.rope.scaling.yarn_beta_slow", slow);
+      b.f32("llama.rope.scaling.yarn_attn_factor", 3).f32("llama.rope.scaling.yarn_ext_factor", -1);
+    };
+  };
+  with(16, 2);
+  const RopeConfig rope = read_outline(ModelFile::open(folder_.write("model.gguf", model.build()))).config.rope;
+  EXPECT_EQ(rope.beta_fast, 16);
+  EXPECT_EQ(rope.beta_slow, 2);
+  EXPECT_EQ(rope.attention_factor, 3);
+  with(2, 16);
+  refuse(model, {"key 'llama.rope.scaling.yarn_beta_fast' is 2, expected a number above 16"});
+  with(NAN, 1);
+  refuse(model, {"key 'llama.rope.scaling.yarn_beta_fast' is nan"});
 }
 
 TEST_F(RefusedModels, NumbersOutOfRangeAreNamedByTheirKeys) {

@@ -23,14 +23,18 @@ std::terminate_handler previous_handler = nullptr;  // set before it can be aske
 }
 
 [[noreturn]] void end_without_memory() {
-  if (const std::exception_ptr failure = std::current_exception()) {
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::bad_alloc&) {
-      std::fprintf(stderr, "%s: out of host memory\n", program_name);
-      std::_Exit(exit_code(ErrorCode::kOutOfMemory));
-    } catch (...) {
-    }
+  const std::exception_ptr failure = std::current_exception();
+  // A destructor that asks for memory in vain ends here without an exception to be looked at.
+  bool memory_ended = failure == nullptr && reserve == nullptr;
+  try {
+    if (failure) std::rethrow_exception(failure);
+  } catch (const std::bad_alloc&) {
+    memory_ended = true;
+  } catch (...) {
+  }
+  if (memory_ended) {
+    std::fprintf(stderr, "%s: out of host memory\n", program_name);
+    std::_Exit(exit_code(ErrorCode::kOutOfMemory));
   }
   previous_handler();
   std::_Exit(exit_code(ErrorCode::kFailed));

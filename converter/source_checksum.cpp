@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <system_error>
 
 #include "runtime/core/digest.h"
 #include "runtime/core/error.h"
@@ -48,14 +49,18 @@ std::string settings_checksum(const ModelFile& source, bool reads_text) {
   return digest.finish();
 }
 
-BackgroundChecksum::BackgroundChecksum(const ModelFile& source)
-    : thread_([this, &source] {
-        try {
-          digest_ = checksum(source, {}, &stop_);
-        } catch (...) {
-          problem_ = std::current_exception();
-        }
-      }) {}
+BackgroundChecksum::BackgroundChecksum(const ModelFile& source) : source_(source) {
+  try {
+    thread_ = std::thread([this] {
+      try {
+        digest_ = checksum(source_, {}, &stop_);
+      } catch (...) {
+        problem_ = std::current_exception();
+      }
+    });
+  } catch (const std::system_error&) {  // the system gives no more threads: wait() does the work
+  }
+}
 
 BackgroundChecksum::~BackgroundChecksum() {
   stop_ = true;
@@ -65,6 +70,7 @@ BackgroundChecksum::~BackgroundChecksum() {
 std::string BackgroundChecksum::wait() {
   if (thread_.joinable()) thread_.join();
   if (problem_) std::rethrow_exception(problem_);
+  if (digest_.empty()) digest_ = checksum(source_, {}, &stop_);
   return digest_;
 }
 

@@ -32,6 +32,7 @@ class BackgroundChecksum {
   std::string wait();
 
  private:
+  const ModelFile& source_;
   CancelFlag stop_ = false;
   std::string digest_;
   std::exception_ptr problem_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <vector>
 #endif
@@ -38,6 +39,7 @@ double measure() {
   std::mutex mutex;
   std::condition_variable turned;
   int turn = 0;
+  bool alone = false;
   std::vector<double> lags;  // of wakes by either thread; written by whose turn it is
   lags.reserve(2 * kWakes);  // an exception in a thread would end the program
   Clock::time_point handed_over = Clock::now();
@@ -48,7 +50,8 @@ double measure() {
     sched_setaffinity(0, sizeof core, &core);
     std::unique_lock lock(mutex);
     for (int i = 0; i < kWakes; ++i) {
-      turned.wait(lock, [&] { return turn == own; });
+      turned.wait(lock, [&] { return turn == own || alone; });
+      if (alone) return;
       const auto now = Clock::now();
       lags.push_back(std::chrono::duration<double, std::micro>(now - handed_over).count());
       // Long enough for the other core to fall idle.
@@ -59,9 +62,18 @@ double measure() {
       turned.notify_one();
     }
   };
-  std::thread first(wake_each_other, 0), second(wake_each_other, 1);
-  first.join();
-  second.join();
+  std::thread threads[2];
+  try {
+    for (int own = 0; own < 2; ++own) threads[own] = std::thread(wake_each_other, own);
+  } catch (const std::exception&) {  // no memory, or too many threads
+    const std::lock_guard lock(mutex);
+    alone = true;
+    turned.notify_all();
+  }
+  for (std::thread& thread : threads) {
+    if (thread.joinable()) thread.join();
+  }
+  if (alone) return 0;
   std::sort(lags.begin(), lags.end());
   return std::min(lags[lags.size() / 4], kMostUs);
 }

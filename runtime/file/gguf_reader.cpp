@@ -114,10 +114,9 @@ void GgufReader::read_further_shards() {
 void GgufReader::check_limits() const {
   const GgufMetadata& metadata = model_.metadata_;
   // Files of these kinds may have the tensors of a model, which mean something else.
-  for (const std::string_view kind : {"adapter", "mmproj", "imatrix"}) {
-    if (metadata.find_string("general.type") == kind) {
-      metadata.refuse("general.type", fmt::format("is '{}', expected a model", kind));
-    }
+  const auto kind = metadata.find_string("general.type");
+  if (kind == "adapter" || kind == "mmproj" || kind == "imatrix") {
+    metadata.refuse("general.type", fmt::format("is '{}', expected a model", *kind));
   }
   const auto architecture = metadata.find_string("general.architecture");
   if (!architecture) return;

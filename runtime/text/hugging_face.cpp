@@ -30,7 +30,7 @@ std::optional<std::uint32_t> find_token(const TokenizerSpec& spec, const std::st
 }
 
 // "bos_token" is a text, or an object with the text as "content", or null.
-void read_named_token(const JsonField& config, const char* name, const TokenizerSpec& spec,
+void read_named_token(const JsonField& config, std::string_view name, const TokenizerSpec& spec,
                       std::optional<std::uint32_t>& id) {
   const auto field = config.find_set(name);
   if (!field) return;
@@ -106,11 +106,12 @@ TokenizerSpec spec_from_hugging_face(const HuggingFaceTexts& texts) {
   }
   read_named_token(config, "bos_token", spec, spec.bos);
   read_named_token(config, "eos_token", spec, spec.eos);
-  read_named_token(config, "pad_token", spec, spec.pad);
-  for (const char* name : {"unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
+  for (const std::string_view name : {"unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
     std::optional<std::uint32_t> id;
     read_named_token(config, name, spec, id);
-    if (id) spec.named_tokens.emplace_back(name, *id);
+    if (!id) continue;
+    spec.named_tokens.emplace_back(name, *id);
+    if (name == "pad_token") spec.pad = id;
   }
   // As in transformers, the file of its own comes before the field.
   spec.chat_template = texts.chat_template.empty() ? read_chat_template(config) : std::string(texts.chat_template);
